@@ -1,0 +1,162 @@
+package directory
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// EntryType says what an entry does to a record of which kind.
+type EntryType struct {
+	Kind   Kind
+	Delete bool
+}
+
+func (t EntryType) String() string {
+	if t.Delete {
+		return t.Kind.String() + ".delete"
+	}
+	return t.Kind.String() + ".put"
+}
+
+// ParseEntryType reads the likes of node.put and member.delete.
+func ParseEntryType(s string) (EntryType, error) {
+	name, verb, _ := strings.Cut(s, ".")
+	for k, kn := range kindNames {
+		if kn == name && (verb == "put" || verb == "delete") {
+			return EntryType{Kind: Kind(k), Delete: verb == "delete"}, nil
+		}
+	}
+	return EntryType{}, fmt.Errorf("unknown entry type %q", s)
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (t EntryType) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler by way of ParseEntryType.
+func (t *EntryType) UnmarshalText(b []byte) (err error) {
+	*t, err = ParseEntryType(string(b))
+	return err
+}
+
+// DeltaEntry is one change inside a commit. Data is the whole new record of a
+// put, or the *Key of a delete.
+type DeltaEntry struct {
+	SeqNo     uint64    `json:"seq_no"`
+	Type      EntryType `json:"type"`
+	NetworkID uint16    `json:"network_id,omitzero"`
+	NodeID    uint32    `json:"node_id,omitzero"`
+	At        Time      `json:"at"`
+	Actor     string    `json:"actor"`
+	Data      Record    `json:"data"`
+}
+
+// Commit is one atomic change: what became durable, visible and sent together.
+type Commit struct {
+	SeqNo   uint64
+	Entries []DeltaEntry
+	Encoded [][]byte // the JSON of each entry, in the order of Entries
+}
+
+// EncodeCommit encodes entries once for disk, window and readers alike. It
+// returns the record for the log, a JSON array, and the commit whose Encoded
+// share the record's memory.
+func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
+	record := append(make([]byte, 0, 256*len(entries)), '[')
+	ends := make([]int, len(entries))
+	for i := range entries {
+		if i > 0 {
+			record = append(record, ',')
+		}
+		var err error
+		if record, err = appendJSON(record, &entries[i]); err != nil {
+			return Commit{}, nil, fmt.Errorf("encode %v entry: %w", entries[i].Type, err)
+		}
+		ends[i] = len(record)
+	}
+	record = append(record, ']')
+	encoded, start := make([][]byte, len(entries)), 1
+	for i, end := range ends {
+		encoded[i] = record[start:end:end]
+		start = end + 1
+	}
+	return Commit{SeqNo: entries[0].SeqNo, Entries: entries, Encoded: encoded}, record, nil
+}
+
+// DecodeCommit reads a record of the log. The commit keeps nothing of record.
+func DecodeCommit(record []byte) (Commit, error) {
+	var raw []jsontext.Value
+	if err := json.Unmarshal(record, &raw); err != nil {
+		return Commit{}, fmt.Errorf("decode commit: %w", err)
+	}
+	if len(raw) == 0 {
+		return Commit{}, fmt.Errorf("decode commit: no entries")
+	}
+	c := Commit{Entries: make([]DeltaEntry, len(raw)), Encoded: make([][]byte, len(raw))}
+	for i, value := range raw {
+		if err := json.Unmarshal(value, &c.Entries[i]); err != nil {
+			return Commit{}, fmt.Errorf("decode entry %d: %w", i, err)
+		}
+		if seq := c.Entries[i].SeqNo; i > 0 && seq != c.SeqNo {
+			return Commit{}, fmt.Errorf("decode entry %d: seq_no %d in commit %d", i, seq, c.SeqNo)
+		}
+		c.SeqNo = c.Entries[i].SeqNo
+		c.Encoded[i] = value
+	}
+	return c, nil
+}
+
+// UnmarshalJSON decodes the data by the type, whatever the order of the
+// members.
+func (e *DeltaEntry) UnmarshalJSON(b []byte) error {
+	var raw struct {
+		SeqNo     uint64         `json:"seq_no"`
+		Type      EntryType      `json:"type"`
+		NetworkID uint16         `json:"network_id"`
+		NodeID    uint32         `json:"node_id"`
+		At        Time           `json:"at"`
+		Actor     string         `json:"actor"`
+		Data      jsontext.Value `json:"data"`
+	}
+	if err := json.Unmarshal(b, &raw); err != nil {
+		return err
+	}
+	data := newRecord(raw.Type)
+	if err := json.Unmarshal(raw.Data, data); err != nil {
+		return err
+	}
+	*e = DeltaEntry{SeqNo: raw.SeqNo, Type: raw.Type, NetworkID: raw.NetworkID, NodeID: raw.NodeID,
+		At: raw.At, Actor: raw.Actor, Data: data}
+	return nil
+}
+
+func newRecord(t EntryType) Record {
+	if t.Delete {
+		return &Key{Kind: t.Kind}
+	}
+	switch t.Kind {
+	case KindNetwork:
+		return new(Network)
+	case KindNode:
+		return new(Node)
+	case KindMember:
+		return new(Member)
+	case KindAssignment:
+		return new(Assignment)
+	case KindUser:
+		return new(User)
+	case KindSync:
+		return new(Sync)
+	case KindToken:
+		return new(Token)
+	}
+	panic("directory: kind without a record: " + t.Kind.String())
+}
+
+// appendJSON appends the encoding of v. Equal values encode to equal bytes.
+func appendJSON(dst []byte, v any) ([]byte, error) {
+	b, err := json.Marshal(v, json.Deterministic(true))
+	return append(dst, b...), err
+}

@@ -1,0 +1,166 @@
+package directory
+
+import "iter"
+
+// Rows yields what the view sees of a frozen state: kind after kind, each
+// sorted by key.
+func (v View) Rows(s *State) iter.Seq2[Kind, Record] {
+	return func(yield func(Kind, Record) bool) {
+		for kind := range numKinds {
+			if !v.SeesKind(kind) {
+				continue
+			}
+			for row := range v.rowsOf(s, kind) {
+				if !yield(kind, row) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (v View) rowsOf(s *State, kind Kind) iter.Seq[Record] {
+	switch kind {
+	case KindNetwork:
+		return records(v.VisibleNetworks(s, 0))
+	case KindNode:
+		return records(v.VisibleNodes(s, 0))
+	case KindMember:
+		return ofNetworks(v, s, func(id uint16) iter.Seq[*Member] { return s.Members(id, 0) })
+	case KindAssignment:
+		return ofNetworks(v, s, s.Assignments)
+	case KindUser:
+		return ofNetworks(v, s, s.Users)
+	case KindSync:
+		return func(yield func(Record) bool) {
+			for row := range s.Syncs(0) {
+				if v.SeesNetwork(row.NetworkID) && !yield(row) {
+					return
+				}
+			}
+		}
+	case KindToken:
+		return records(s.Tokens(""))
+	}
+	panic("directory: kind without rows: " + kind.String())
+}
+
+// VisibleNetworks yields the networks in sight with an id greater than after.
+func (v View) VisibleNetworks(s *State, after uint16) iter.Seq[*Network] {
+	return func(yield func(*Network) bool) {
+		for n := range s.Networks(after) {
+			if v.SeesNetwork(n.NetworkID) && !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// VisibleNodes yields the nodes in sight with an id greater than after.
+func (v View) VisibleNodes(s *State, after uint32) iter.Seq[*Node] {
+	if !v.limited {
+		return s.Nodes(after)
+	}
+	return func(yield func(*Node) bool) {
+		for n := range s.Nodes(after) {
+			if v.SeesNode(s, n.NodeID) && !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+func records[R Record](rows iter.Seq[R]) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for row := range rows {
+			if !yield(row) {
+				return
+			}
+		}
+	}
+}
+
+// ofNetworks yields the rows of each network in sight, network after network.
+func ofNetworks[R Record](v View, s *State, rows func(uint16) iter.Seq[R]) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for n := range v.VisibleNetworks(s, 0) {
+			for row := range rows(n.NetworkID) {
+				if !yield(row) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// SnapshotParts encodes what the view sees of a frozen state as JSON objects
+// with a list for each kind, together all rows. Each object is at most limit
+// bytes long, unless one row alone is larger; there is always at least one.
+func (v View) SnapshotParts(s *State, limit int) [][]byte {
+	p := partWriter{view: v, limit: limit}
+	p.open()
+	for kind, row := range v.Rows(s) {
+		p.row(kind, row)
+	}
+	p.close()
+	return p.parts
+}
+
+// partWriter cuts rows into parts: {"networks":[…],"nodes":[…],…}, every kind
+// in sight named in every part.
+type partWriter struct {
+	view  View
+	limit int
+	parts [][]byte
+	buf   []byte
+	next  Kind // the first kind whose list is not open yet
+	rows  int  // in this part
+	first bool // no row in the open list yet
+}
+
+func (p *partWriter) open() {
+	p.buf, p.next, p.rows = []byte{'{'}, 0, 0
+}
+
+// list closes the open list and opens those of the kinds up to kind.
+func (p *partWriter) list(kind Kind) {
+	for ; p.next <= kind && p.next < numKinds; p.next++ {
+		if !p.view.SeesKind(p.next) {
+			continue
+		}
+		if len(p.buf) > 1 {
+			p.buf = append(p.buf, ']', ',')
+		}
+		p.buf = append(p.buf, '"')
+		p.buf = append(p.buf, p.next.Plural()...)
+		p.buf = append(p.buf, '"', ':', '[')
+		p.first = true
+	}
+}
+
+func (p *partWriter) row(kind Kind, row Record) {
+	encoded, err := appendJSON(nil, row)
+	if err != nil {
+		panic("directory: a row that was encoded before does not encode: " + err.Error())
+	}
+	const headings = 160 // what list and close may still add, at most
+	if p.rows > 0 && len(p.buf)+len(encoded)+headings > p.limit {
+		p.close()
+		p.open()
+	}
+	p.list(kind)
+	if !p.first {
+		p.buf = append(p.buf, ',')
+	}
+	p.buf = append(p.buf, encoded...)
+	p.first = false
+	p.rows++
+}
+
+func (p *partWriter) close() {
+	p.list(numKinds)
+	if len(p.buf) > 1 {
+		p.buf = append(p.buf, ']')
+	}
+	p.parts = append(p.parts, append(p.buf, '}'))
+}

@@ -1,0 +1,156 @@
+package directory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// DirectoryEntry is what the identity provider says of one person. What is nil
+// was not said and stays as it is recorded.
+type DirectoryEntry struct {
+	ExternalID  string    `json:"external_id" validate:"external_id"`
+	DisplayName *string   `json:"display_name,omitzero" validate:"omitnil,max=1024"`
+	Email       *string   `json:"email,omitzero" validate:"omitnil,address"`
+	Groups      *[]string `json:"groups,omitzero" validate:"omitnil,max=256,dive,required,max=1024"`
+	Role        *string   `json:"role,omitzero" validate:"omitnil,oneof=owner admin member"`
+	Disabled    bool      `json:"disabled"`
+}
+
+// DirectorySyncRequest is one picture of a directory, or a part of one.
+type DirectorySyncRequest struct {
+	NetworkID      uint16           `json:"network_id" validate:"required"`
+	Entries        []DirectoryEntry `json:"entries" validate:"required,min=1,dive"`
+	RemoveUnlisted bool             `json:"remove_unlisted"`
+	DryRun         bool             `json:"dry_run"`
+	ConfirmPlan    string           `json:"confirm_plan,omitzero"`
+	SnapshotAt     *Time            `json:"snapshot_at,omitzero"`
+}
+
+// Outcome is what a sync did to the memberships and assignments of a person.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeUpdated    Outcome = "updated"    // a member's role changed
+	OutcomeRemoved    Outcome = "removed"    // members were taken out
+	OutcomeAssigned   Outcome = "assigned"   // an assignment was put or changed
+	OutcomeUnassigned Outcome = "unassigned" // an assignment was deleted
+	OutcomeUnmapped   Outcome = "unmapped"   // no member matches and no assignment waits
+	OutcomeUnchanged  Outcome = "unchanged"
+)
+
+// DirectorySyncItem is what became of one entry.
+type DirectorySyncItem struct {
+	Index      int      `json:"index"` // in the request
+	ExternalID string   `json:"external_id"`
+	Outcome    Outcome  `json:"outcome"`
+	NodeIDs    []uint32 `json:"node_ids"`
+	RoleFrom   Role     `json:"role_from,omitzero"`
+	RoleTo     Role     `json:"role_to,omitzero"`
+}
+
+// DirectorySyncResult is the answer to a directory sync.
+type DirectorySyncResult struct {
+	Updated             int                 `json:"updated"`
+	Disabled            int                 `json:"disabled"`
+	Mapped              int                 `json:"mapped"`
+	Unmapped            int                 `json:"unmapped"`
+	Actions             []string            `json:"actions"`
+	Items               []DirectorySyncItem `json:"items"`
+	Warnings            []string            `json:"warnings"`
+	SkippedNoExternalID int                 `json:"skipped_no_external_id"`
+	PlanDigest          string              `json:"plan_digest"`
+	DryRun              bool                `json:"dry_run"`
+
+	// What a refusal by the removal threshold shows beside the plan.
+	Removed    int `json:"-"` // members that would be removed
+	Identified int `json:"-"` // members with an external id
+}
+
+// Person is a DirectoryEntry made ready for planning.
+type Person struct {
+	Index       int // in the request
+	ExternalID  string
+	Normalized  string
+	DisplayName *string
+	Email       *string
+	Groups      []string // sorted, each once; nil when not said
+	Role        Role
+	Disabled    bool
+}
+
+// ParseDirectoryEntries makes validated entries ready for planning: sorted by
+// normalized external id, each once. Equal entries of one id collapse into the
+// one with the bytewise first spelling, with a warning; differing ones are
+// refused with a *ConflictError.
+func ParseDirectoryEntries(entries []DirectoryEntry) (people []Person, warnings []string, err error) {
+	all := make([]Person, len(entries))
+	for i := range entries {
+		all[i] = parseEntry(i, &entries[i])
+	}
+	slices.SortFunc(all, func(a, b Person) int {
+		return cmp.Or(cmp.Compare(a.Normalized, b.Normalized), cmp.Compare(a.ExternalID, b.ExternalID),
+			cmp.Compare(a.Index, b.Index))
+	})
+	var conflict ConflictError
+	for group := range chunkBy(all, func(a, b *Person) bool { return a.Normalized == b.Normalized }) {
+		first := group[0]
+		people = append(people, first)
+		before := len(conflict.Indexes)
+		for _, other := range group[1:] {
+			if !other.says(&first) {
+				conflict.Indexes = append(conflict.Indexes, max(first.Index, other.Index))
+			}
+		}
+		if len(group) > 1 && len(conflict.Indexes) == before {
+			warnings = append(warnings, fmt.Sprintf("%s stands %d times with equal content and counts once", first.ExternalID, len(group)))
+		}
+	}
+	if len(conflict.Indexes) > 0 {
+		slices.Sort(conflict.Indexes)
+		conflict.Indexes = slices.Compact(conflict.Indexes)
+		return nil, nil, &conflict
+	}
+	return people, warnings, nil
+}
+
+func parseEntry(index int, e *DirectoryEntry) Person {
+	p := Person{Index: index, ExternalID: e.ExternalID, Normalized: NormalizeExternalID(e.ExternalID),
+		DisplayName: e.DisplayName, Email: e.Email, Disabled: e.Disabled}
+	if e.Groups != nil {
+		p.Groups = slices.Clone(*e.Groups)
+		slices.Sort(p.Groups)
+		p.Groups = slices.Compact(p.Groups)
+		if p.Groups == nil {
+			p.Groups = []string{}
+		}
+	}
+	if e.Role != nil {
+		p.Role, _ = ParseRole(*e.Role) // validated
+	}
+	return p
+}
+
+// says reports whether p and q say the same of a person.
+func (p *Person) says(q *Person) bool {
+	same := func(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
+	return same(p.DisplayName, q.DisplayName) && same(p.Email, q.Email) && p.Role == q.Role && p.Disabled == q.Disabled &&
+		(p.Groups == nil) == (q.Groups == nil) && slices.Equal(p.Groups, q.Groups)
+}
+
+// chunkBy yields the longest runs of neighbours that are the same.
+func chunkBy[T any](list []T, same func(a, b *T) bool) func(yield func([]T) bool) {
+	return func(yield func([]T) bool) {
+		for start := 0; start < len(list); {
+			end := start + 1
+			for end < len(list) && same(&list[start], &list[end]) {
+				end++
+			}
+			if !yield(list[start:end]) {
+				return
+			}
+			start = end
+		}
+	}
+}
