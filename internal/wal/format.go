@@ -1,0 +1,334 @@
+package wal
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+)
+
+// A segment is a header and frames. All numbers are little-endian, all checksums CRC-32C.
+//
+// Segment header, padded with zeros to whole sectors:
+//
+//	 0  8  magic "gwlogseg"
+//	 8  4  version
+//	12  4  length of the header, a multiple of 512
+//	16  8  first seq_no of the segment
+//	24  4  number of epochs
+//	28  4  checksum of all other bytes of the header
+//	32     for each epoch, oldest first: 8 the last seq_no before it, 1 length of its name, the name
+//
+// Frame, what one Append writes and one sync makes durable:
+//
+//	 0  4  length of the body, without padding
+//	 4  3  number of records
+//	 7  1  kind: 1 records, 2 a lone record, 3 seal
+//	 8  8  seq_no of the first record; in a seal, the first seq_no of the next segment
+//	16  8  committed_seq_no as known when the frame was written
+//	24  4  checksum of the body and its padding
+//	28  4  checksum of the 28 bytes before
+//	32     body, padded with 0xFF to a multiple of 32
+//
+// The body is each record behind its length as a uvarint; a lone record goes without the length. A seal has no body.
+//
+// Three rules make the end of a log readable after a crash, given that a disk writes a sector of 512 bytes whole or
+// not at all:
+//
+//   - Frames begin at multiples of 32, so a frame's header lies in one sector: it is whole or was never written.
+//   - Neither a record nor a uvarint of a positive length nor the padding holds a zero byte, and what a frame has in
+//     a sector is never less than 32 bytes. So where all of that is zero the sector was never written, and no single
+//     damaged byte can look like it.
+//   - Both checksums of a frame start from the checksum of the segment's header, which covers epoch and first seq_no:
+//     a frame that was copied from another log or segment is not taken for one of this.
+const (
+	sectorSize     = 512
+	frameAlign     = 32
+	frameHeaderLen = 32
+	fixedHeaderLen = 32
+
+	segmentMagic   = "gwlogseg"
+	segmentVersion = 1
+
+	maxBody      = 320 << 20
+	maxRecords   = 1<<24 - 1
+	maxEpochs    = 1024
+	maxEpochName = 64
+	maxHeader    = (fixedHeaderLen + maxEpochs*(9+maxEpochName) + sectorSize - 1) / sectorSize * sectorSize
+
+	padByte = 0xFF
+)
+
+type frameKind uint8
+
+const (
+	kindRecords frameKind = iota + 1
+	kindLone
+	kindSeal
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// errFormat is what the decoders return; it is wrapped with what is wrong and turned into a DamageError by callers,
+// who know file and offset.
+var errFormat = errors.New("malformed")
+
+// segmentHeader identifies a segment.
+type segmentHeader struct {
+	first   uint64
+	lineage []Epoch
+	length  int64  // bytes on disk
+	seed    uint32 // the header's checksum, from which those of the frames start
+}
+
+// encodeSegmentHeader returns the header's bytes and fills in its length and seed.
+func encodeSegmentHeader(h *segmentHeader) []byte {
+	b := make([]byte, fixedHeaderLen, sectorSize)
+	copy(b, segmentMagic)
+	for _, e := range h.lineage {
+		b = binary.LittleEndian.AppendUint64(b, e.SeqNo)
+		b = append(b, byte(len(e.Name)))
+		b = append(b, e.Name...)
+	}
+	b = append(b, make([]byte, roundUp(len(b), sectorSize)-len(b))...)
+	binary.LittleEndian.PutUint32(b[8:], segmentVersion)
+	binary.LittleEndian.PutUint32(b[12:], uint32(len(b)))
+	binary.LittleEndian.PutUint64(b[16:], h.first)
+	binary.LittleEndian.PutUint32(b[24:], uint32(len(h.lineage)))
+	h.length, h.seed = int64(len(b)), headerSum(b)
+	binary.LittleEndian.PutUint32(b[28:], h.seed)
+	return b
+}
+
+// segmentHeaderLen tells from the fixed part how long the header is.
+func segmentHeaderLen(fixed []byte) (int64, error) {
+	if string(fixed[:8]) != segmentMagic {
+		return 0, fmt.Errorf("%w: not a log segment", errFormat)
+	}
+	if v := binary.LittleEndian.Uint32(fixed[8:]); v != segmentVersion {
+		return 0, fmt.Errorf("%w: format version %d, this program reads %d", errFormat, v, segmentVersion)
+	}
+	n := binary.LittleEndian.Uint32(fixed[12:])
+	if n < sectorSize || n > maxHeader || n%sectorSize != 0 {
+		return 0, fmt.Errorf("%w: header length %d", errFormat, n)
+	}
+	return int64(n), nil
+}
+
+// decodeSegmentHeader reads a header of the length that segmentHeaderLen told.
+func decodeSegmentHeader(b []byte) (segmentHeader, error) {
+	h := segmentHeader{
+		first:  binary.LittleEndian.Uint64(b[16:]),
+		length: int64(len(b)),
+		seed:   binary.LittleEndian.Uint32(b[28:]),
+	}
+	if sum := headerSum(b); sum != h.seed {
+		return h, fmt.Errorf("%w: header checksum %08x, stored %08x", errFormat, sum, h.seed)
+	}
+	count := binary.LittleEndian.Uint32(b[24:])
+	if h.first == 0 || count == 0 || count > maxEpochs {
+		return h, fmt.Errorf("%w: first seq_no %d, %d epochs", errFormat, h.first, count)
+	}
+	rest := b[fixedHeaderLen:]
+	for range count {
+		if len(rest) < 9 || len(rest) < 9+int(rest[8]) {
+			return h, fmt.Errorf("%w: lineage is cut short", errFormat)
+		}
+		e := Epoch{SeqNo: binary.LittleEndian.Uint64(rest), Name: string(rest[9 : 9+rest[8]])}
+		if err := checkEpoch(e.Name); err != nil {
+			return h, fmt.Errorf("%w: %w", errFormat, err)
+		}
+		if e.SeqNo >= h.first || len(h.lineage) > 0 && e.SeqNo < h.lineage[len(h.lineage)-1].SeqNo {
+			return h, fmt.Errorf("%w: epoch %q after seq_no %d is out of order", errFormat, e.Name, e.SeqNo)
+		}
+		h.lineage = append(h.lineage, e)
+		rest = rest[9+rest[8]:]
+	}
+	if !isZero(rest) {
+		return h, fmt.Errorf("%w: bytes after the lineage", errFormat)
+	}
+	return h, nil
+}
+
+func headerSum(b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(b[:28], castagnoli), castagnoli, b[fixedHeaderLen:])
+}
+
+// checkEpoch tells whether a name can be stored and shown.
+func checkEpoch(name string) error {
+	ok := len(name) > 0 && len(name) <= maxEpochName
+	for _, c := range []byte(name) {
+		ok = ok && (c == '-' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z')
+	}
+	if !ok {
+		return fmt.Errorf("%w: %q", ErrEpoch, name)
+	}
+	return nil
+}
+
+// frameHeader is the decoded head of a frame.
+type frameHeader struct {
+	kind      frameKind
+	count     uint32
+	bodyLen   int64
+	first     uint64
+	committed uint64
+	bodySum   uint32
+}
+
+// size is what the frame takes in the file.
+func (h frameHeader) size() int64 { return frameHeaderLen + int64(roundUp(int(h.bodyLen), frameAlign)) }
+
+// next is the seq_no that must follow.
+func (h frameHeader) next() uint64 { return h.first + uint64(h.count) }
+
+// bodyLen tells how long the body of a group is, or refuses the group.
+func bodyLen(records [][]byte) (int64, error) {
+	if len(records) > maxRecords {
+		return 0, fmt.Errorf("%w: %d records, at most %d", ErrTooLarge, len(records), maxRecords)
+	}
+	n := int64(0)
+	for _, r := range records {
+		n += int64(len(r))
+		if len(records) > 1 {
+			n += int64(uvarintLen(uint64(len(r))))
+		}
+		if n > maxBody {
+			return 0, fmt.Errorf("%w: over %d bytes", ErrTooLarge, maxBody)
+		}
+	}
+	return n, nil
+}
+
+// appendFrame appends the frame of a group to b, which must be empty.
+func appendFrame(b []byte, seed uint32, first, committed uint64, records [][]byte) []byte {
+	b = append(b, make([]byte, frameHeaderLen)...)
+	h := frameHeader{kind: kindRecords, count: uint32(len(records)), first: first, committed: committed}
+	if len(records) == 1 {
+		h.kind = kindLone
+		b = append(b, records[0]...)
+	} else {
+		for _, r := range records {
+			b = binary.AppendUvarint(b, uint64(len(r)))
+			b = append(b, r...)
+		}
+	}
+	h.bodyLen = int64(len(b) - frameHeaderLen)
+	for len(b)%frameAlign != 0 {
+		b = append(b, padByte)
+	}
+	h.bodySum = crc32.Update(seed, castagnoli, b[frameHeaderLen:])
+	putFrameHeader(b, seed, h)
+	return b
+}
+
+// appendSeal appends the seal that names the next segment to b, which must be empty.
+func appendSeal(b []byte, seed uint32, next, committed uint64) []byte {
+	b = append(b, make([]byte, frameHeaderLen)...)
+	putFrameHeader(b, seed, frameHeader{kind: kindSeal, first: next, committed: committed, bodySum: seed})
+	return b
+}
+
+func putFrameHeader(b []byte, seed uint32, h frameHeader) {
+	binary.LittleEndian.PutUint32(b[0:], uint32(h.bodyLen))
+	binary.LittleEndian.PutUint32(b[4:], uint32(h.kind)<<24|h.count)
+	binary.LittleEndian.PutUint64(b[8:], h.first)
+	binary.LittleEndian.PutUint64(b[16:], h.committed)
+	binary.LittleEndian.PutUint32(b[24:], h.bodySum)
+	binary.LittleEndian.PutUint32(b[28:], crc32.Update(seed, castagnoli, b[:28]))
+}
+
+// decodeFrameHeader reads the first frameHeaderLen bytes of b.
+func decodeFrameHeader(b []byte, seed uint32) (frameHeader, error) {
+	stored := binary.LittleEndian.Uint32(b[28:])
+	if sum := crc32.Update(seed, castagnoli, b[:28]); sum != stored {
+		return frameHeader{}, fmt.Errorf("%w: frame header checksum %08x, stored %08x", errFormat, sum, stored)
+	}
+	mixed := binary.LittleEndian.Uint32(b[4:])
+	h := frameHeader{
+		kind:      frameKind(mixed >> 24),
+		count:     mixed & maxRecords,
+		bodyLen:   int64(binary.LittleEndian.Uint32(b[0:])),
+		first:     binary.LittleEndian.Uint64(b[8:]),
+		committed: binary.LittleEndian.Uint64(b[16:]),
+		bodySum:   binary.LittleEndian.Uint32(b[24:]),
+	}
+	var ok bool
+	switch h.kind {
+	case kindRecords:
+		ok = h.count > 1 && h.bodyLen >= 2*int64(h.count)
+	case kindLone:
+		ok = h.count == 1 && h.bodyLen >= 1
+	case kindSeal:
+		ok = h.count == 0 && h.bodyLen == 0
+	}
+	if !ok || h.bodyLen > maxBody || h.first == 0 || h.first > math.MaxUint64-maxRecords || h.committed >= h.next() {
+		return frameHeader{}, fmt.Errorf("%w: frame of kind %d with %d records, %d bytes, seq_no %d, committed %d",
+			errFormat, h.kind, h.count, h.bodyLen, h.first, h.committed)
+	}
+	return h, nil
+}
+
+// checkBody compares a body and its padding with the checksum in the frame's header.
+func checkBody(h frameHeader, padded []byte, seed uint32) bool {
+	return crc32.Update(seed, castagnoli, padded) == h.bodySum
+}
+
+// eachRecord yields the records of a body whose checksum holds. An error of yield is returned as it is.
+func eachRecord(h frameHeader, body []byte, yield func(seqNo uint64, record []byte) error) error {
+	if h.kind == kindLone {
+		return yield(h.first, body)
+	}
+	for seqNo := h.first; seqNo < h.next(); seqNo++ {
+		n, used := binary.Uvarint(body)
+		if used <= 0 || n > uint64(len(body)-used) {
+			return fmt.Errorf("%w: length of the record", errFormat)
+		}
+		if err := yield(seqNo, body[used:used+int(n)]); err != nil {
+			return err
+		}
+		body = body[used+int(n):]
+	}
+	if len(body) > 0 {
+		return fmt.Errorf("%w: %d bytes after the last record", errFormat, len(body))
+	}
+	return nil
+}
+
+// neverWritten tells whether one of the sectors that bytes at an offset of the file reach into holds none of them.
+func neverWritten(b []byte, offset int64) bool {
+	for len(b) > 0 {
+		n := min(sectorSize-int(offset%sectorSize), len(b))
+		if isZero(b[:n]) {
+			return true
+		}
+		b, offset = b[n:], offset+int64(n)
+	}
+	return false
+}
+
+// zeros is what isZero compares with and what segments are filled with.
+var zeros [64 << 10]byte
+
+func isZero(b []byte) bool {
+	for len(b) > 0 {
+		n := min(len(b), len(zeros))
+		if !bytes.Equal(b[:n], zeros[:n]) {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+func roundUp(n, multiple int) int { return (n + multiple - 1) / multiple * multiple }
+
+func uvarintLen(n uint64) int {
+	l := 1
+	for ; n >= 0x80; n >>= 7 {
+		l++
+	}
+	return l
+}

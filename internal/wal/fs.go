@@ -1,0 +1,103 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// FS is what the log asks of a file system. The real one is used unless Options names another; tests put one
+// between that fails and forgets.
+type FS interface {
+	MkdirAll(dir string) error
+	// Open opens a file with the flags of package os. A file that it makes is readable by its owner alone.
+	Open(path string, flag int) (Handle, error)
+	Rename(from, to string) error
+	Remove(path string) error
+	// List names the entries of a folder.
+	List(dir string) ([]string, error)
+	// SyncDir makes the names in a folder durable.
+	SyncDir(dir string) error
+	// Lock takes the lock file for this process alone, or fails with ErrLocked. Closing gives it free.
+	Lock(path string) (io.Closer, error)
+}
+
+// Handle is an open file.
+type Handle interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Size() (int64, error)
+	// Sync makes the contents and the size durable.
+	Sync() error
+}
+
+// OSFS is the real file system.
+var OSFS FS = osFS{}
+
+// osFS implements OSFS.
+type osFS struct{}
+
+func (osFS) MkdirAll(dir string) error    { return os.MkdirAll(dir, 0o700) }
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) Remove(path string) error     { return os.Remove(path) }
+func (osFS) List(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+func (osFS) Open(path string, flag int) (Handle, error) {
+	f, err := os.OpenFile(path, flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return osHandle{f}, nil
+}
+
+func (osFS) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func (osFS) Lock(path string) (io.Closer, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, ErrLocked
+		}
+		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+	}
+	return f, nil
+}
+
+type osHandle struct{ *os.File }
+
+func (h osHandle) Size() (int64, error) {
+	info, err := h.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (h osHandle) Sync() error {
+	if err := datasync(h.File); err != nil {
+		return fmt.Errorf("sync %s: %w", h.Name(), err)
+	}
+	return nil
+}
