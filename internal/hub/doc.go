@@ -1,0 +1,32 @@
+// Package hub fans one ordered stream of commits out to many subscribers.
+//
+// A writer pushes commits that are already encoded; each subscriber pulls the
+// frames that are due to it. The hub moves bytes: it knows neither what the
+// entries mean nor how frames travel.
+//
+// What a subscriber may rely on:
+//
+//   - Order. Its first frame is a heartbeat that says whether it was resumed.
+//     If it was not, a snapshot follows. After that come deltas, each saying in
+//     prev_seq_no which frame it follows, without a gap and without a repeat.
+//   - Atomicity. A commit is either whole within one frame or cut into frames of
+//     its own, of which all but the last say "more". A snapshot is cut likewise.
+//     What has begun is finished before anything else is sent.
+//   - Catching up. A subscriber that falls out of the window gets a fresh
+//     snapshot. One that is reading a snapshot keeps the commits after it
+//     available until it has caught up, as long as the window stays below twice
+//     its limits.
+//
+// What a writer may rely on:
+//
+//   - [Manager.Push] and [Manager.PushDelta] never wait for a subscriber. They
+//     take a lock that is never held while something is encoded.
+//   - A slow subscriber costs a cursor, not a queue. Frames and snapshots are
+//     encoded once for all subscribers of a class that need the same ones.
+//
+// Nothing here is durable. Push what may be seen, and nothing before that, except
+// to subscribers that asked for it with SubOptions.Ahead.
+//
+// Ownership of bytes: what is pushed and what [Sub.Next] returns is shared and
+// must never be changed by anyone.
+package hub

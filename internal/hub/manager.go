@@ -1,0 +1,312 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Refusals of AddSub.
+var (
+	ErrFull    = errors.New("hub: too many subscribers")
+	ErrClosed  = errors.New("hub: closed")
+	ErrNoState = errors.New("hub: no state to start from yet")
+)
+
+// Limits that apply where Options says nothing.
+const (
+	DefaultMaxCommits = 10_000
+	DefaultMaxBytes   = 64 << 20
+	DefaultMaxFrame   = 256 << 10
+)
+
+// Options sets up a Manager.
+type Options struct {
+	Epoch      string // of letters, digits and "-"
+	MaxCommits int    // commits in the window
+	MaxBytes   int    // bytes in the window
+	MaxFrame   int    // bytes that a frame stays under
+	MaxSubs    int    // subscribers, 0 for no limit
+	Observe    Observe
+}
+
+// Manager holds the window and its subscribers. All methods may be called from
+// any goroutine, but only one at a time may push.
+type Manager struct {
+	options Options
+
+	// registry guards who is there. It is taken before mu when both are needed.
+	registry sync.RWMutex
+	subs     []*Sub
+	closed   bool
+	nextID   uint64
+
+	// mu guards what is sent: the fields below and the cursor of every Sub. It is
+	// never held while a class's entries or a state's parts are encoded.
+	mu         sync.Mutex
+	framer     framer
+	state      State
+	loaded     bool   // there is a state
+	generation uint64 // moves on with each Push
+	floor      uint64 // no position before it is resumed
+	window     window
+	pinned     []*Sub // those who read a snapshot or are catching up after one
+	classes    map[Class]*class
+	deltas     deltaCache
+	snapshots  snapshotCache
+	ticks      uint64 // heartbeats that fell due
+	beats      beatCache
+}
+
+// class is a Class that has subscribers.
+type class struct {
+	name Class
+	subs int
+}
+
+// NewManager returns a Manager that is empty until the first Push. It panics if
+// the epoch is not a word, see ValidEpoch.
+func NewManager(o Options) *Manager {
+	mustBeEpoch(o.Epoch)
+	if o.MaxCommits <= 0 {
+		o.MaxCommits = DefaultMaxCommits
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxFrame <= 0 {
+		o.MaxFrame = DefaultMaxFrame
+	}
+	m := &Manager{
+		options: o,
+		framer:  framer{epoch: o.Epoch, maxFrame: o.MaxFrame},
+		window:  window{maxCommits: o.MaxCommits, maxBytes: o.MaxBytes},
+		classes: make(map[Class]*class),
+
+		snapshots: snapshotCache{budget: snapshotBudget},
+	}
+	m.window.reset(0, 0)
+	return m
+}
+
+// ValidEpoch reports whether s can name a history: letters, digits and "-".
+func ValidEpoch(s string) bool { return isWord(s) }
+
+func mustBeEpoch(s string) {
+	if !ValidEpoch(s) {
+		panic(fmt.Sprintf("hub: %q cannot be an epoch", s))
+	}
+}
+
+// Push replaces what subscribers start from and empties the window. Every
+// subscriber gets a fresh snapshot of s once it has read what it has begun. What
+// was sent before a second Push is no longer trusted: positions up to s.SeqNo are
+// not resumed any more. After the first one the position s.SeqNo is.
+func (m *Manager) Push(s State) {
+	m.mu.Lock()
+	m.floor = s.SeqNo
+	if m.loaded {
+		m.floor++
+	}
+	m.state, m.loaded = s, true
+	m.generation++
+	m.window.reset(s.SeqNo, s.Digest)
+	for _, sub := range m.pinned {
+		sub.pinned = false
+	}
+	m.pinned = nil
+	m.deltas.reset()
+	m.snapshots.outdated(s, m.generation)
+	m.beats.reset()
+	m.mu.Unlock()
+	m.wakeAll()
+}
+
+// PushDelta appends commits in order. s is what may be seen from now on: the
+// state after the last commit or after an earlier one, never before what s was.
+// Commits after s are sent to subscribers with SubOptions.Ahead only, and stay in
+// the window. Without commits PushDelta only moves s.
+//
+// A commit that does not follow on the last, or a state out of range, would be a
+// gap in every stream: PushDelta panics.
+func (m *Manager) PushDelta(s State, commits ...Commit) {
+	m.append(s, commits, time.Now())
+	m.wakeAll()
+}
+
+func (m *Manager) append(s State, commits []Commit, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.loaded {
+		panic("hub: PushDelta before Push")
+	}
+	last := m.window.last()
+	for i, c := range commits {
+		if want := last + 1 + uint64(i); c.SeqNo != want {
+			panic(fmt.Sprintf("hub: commit %d pushed where %d is due", c.SeqNo, want))
+		}
+	}
+	last += uint64(len(commits))
+	if s.SeqNo < m.state.SeqNo || s.SeqNo > last {
+		panic(fmt.Sprintf("hub: state %d pushed, outside %d to %d", s.SeqNo, m.state.SeqNo, last))
+	}
+
+	m.state = s
+	for _, c := range commits {
+		m.window.append(&held{Commit: c, pushed: now})
+	}
+	m.window.trim(s.SeqNo, m.pin())
+	m.snapshots.outdated(s, m.generation)
+}
+
+// SetEpoch begins a new history that goes on from the present one: the window
+// stays, and so does what can be resumed. Every subscriber is ended with
+// HistoryChanged, since the epoch never changes inside a stream.
+func (m *Manager) SetEpoch(epoch string) {
+	mustBeEpoch(epoch)
+	m.registry.Lock()
+	defer m.registry.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.framer.epoch = epoch
+	m.deltas.reset()
+	m.snapshots.reset()
+	m.beats.reset()
+	for _, s := range m.subs {
+		s.end(HistoryChanged)
+	}
+}
+
+// Window returns the first and the last commit of the window; first is last+1
+// when it is empty. Positions from first-1 to last can be resumed.
+func (m *Manager) Window() (first, last uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.window.first, m.window.last()
+}
+
+// AddSub adds a subscriber. It is due its first frame at once.
+func (m *Manager) AddSub(o SubOptions) (*Sub, error) {
+	if o.Reason != "" && !isWord(o.Reason) {
+		return nil, fmt.Errorf("hub: %q cannot be a reason", o.Reason)
+	}
+	m.registry.Lock()
+	defer m.registry.Unlock()
+	if m.closed {
+		return nil, ErrClosed
+	}
+	if m.options.MaxSubs > 0 && len(m.subs) >= m.options.MaxSubs {
+		return nil, fmt.Errorf("%w: %d", ErrFull, len(m.subs))
+	}
+	s := newSub(m, m.nextID+1, o)
+	if !m.start(s) {
+		return nil, ErrNoState
+	}
+	m.nextID++
+	s.index = len(m.subs)
+	m.subs = append(m.subs, s)
+	s.signal()
+	return s, nil
+}
+
+// start gives s its place in the stream. It reports false if there is no state.
+func (m *Manager) start(s *Sub) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.loaded {
+		return false
+	}
+	name := s.options.Class
+	s.class = m.classes[name]
+	if s.class == nil {
+		s.class = &class{name: name}
+		m.classes[name] = s.class
+	}
+	s.class.subs++
+
+	s.reason = s.options.Reason
+	if s.options.Resume && s.reason == "" {
+		s.reason = m.refusal(s.options.Since)
+	}
+	s.ticks = m.ticks
+	if s.resumed = s.options.Resume && s.reason == ""; s.resumed {
+		s.generation = m.generation
+		s.pos = s.options.Since
+		s.digest = m.window.digest(s.pos)
+	}
+	return true
+}
+
+// refusal says why the stream cannot go on from since, or "" if it can.
+func (m *Manager) refusal(since uint64) string {
+	switch {
+	case since > m.window.last():
+		return Ahead
+	case since+1 < m.window.first || since < m.floor:
+		return WindowExceeded
+	}
+	return ""
+}
+
+// RemoveSub takes s away and ends it, if it has not been ended before. Removing
+// twice does nothing.
+func (m *Manager) RemoveSub(s *Sub) {
+	m.registry.Lock()
+	defer m.registry.Unlock()
+	if s.index >= len(m.subs) || m.subs[s.index] != s {
+		return
+	}
+	last := m.subs[len(m.subs)-1]
+	m.subs[s.index], last.index = last, s.index
+	m.subs[len(m.subs)-1] = nil
+	m.subs = m.subs[:len(m.subs)-1]
+
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.end(Disconnect{})
+	if s.class.subs--; s.class.subs == 0 {
+		delete(m.classes, s.class.name)
+		if p := m.snapshots.pieces[s.class]; p != nil {
+			m.snapshots.forget(s.class, p)
+		}
+	}
+}
+
+// SubCount is the number of subscribers that were added and not removed.
+func (m *Manager) SubCount() int {
+	m.registry.RLock()
+	defer m.registry.RUnlock()
+	return len(m.subs)
+}
+
+// Subs returns the present subscribers, in no order.
+func (m *Manager) Subs() []*Sub {
+	m.registry.RLock()
+	defer m.registry.RUnlock()
+	return slices.Clone(m.subs)
+}
+
+// Close ends every subscriber with d and refuses new ones. They stay counted
+// until they are removed.
+func (m *Manager) Close(d Disconnect) {
+	m.registry.Lock()
+	defer m.registry.Unlock()
+	m.closed = true
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.subs {
+		s.end(d)
+	}
+}
+
+// wakeAll tells every subscriber to look for frames. A subscriber that is added
+// meanwhile needs no telling: its first call of Next sees all that was pushed.
+func (m *Manager) wakeAll() {
+	m.registry.RLock()
+	defer m.registry.RUnlock()
+	for _, s := range m.subs {
+		s.signal()
+	}
+}

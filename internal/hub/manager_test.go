@@ -1,0 +1,173 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestAddAndRemove(t *testing.T) {
+	m, _ := start(Options{MaxSubs: 2})
+	a, err := m.AddSub(SubOptions{})
+	must(t, err)
+	b, err := m.AddSub(SubOptions{})
+	must(t, err)
+	if _, err := m.AddSub(SubOptions{}); !errors.Is(err, ErrFull) {
+		t.Errorf("a third of two subscribers: %v", err)
+	}
+	if a.Stats().ID == b.Stats().ID {
+		t.Error("two subscribers have one ID")
+	}
+	m.RemoveSub(a)
+	m.RemoveSub(a)
+	<-a.Done()
+	if got := m.Subs(); len(got) != 1 || got[0] != b || m.SubCount() != 1 || a.Cause() != (Disconnect{}) {
+		t.Errorf("%d subscribers left, cause %v", m.SubCount(), a.Cause())
+	}
+	if _, err := m.AddSub(SubOptions{Reason: `"`}); err == nil {
+		t.Error("a reason that breaks JSON was taken")
+	}
+	m.RemoveSub(b)
+	idle(t, m)
+}
+
+func TestEnd(t *testing.T) {
+	m, mod := start(Options{})
+	s, err := m.AddSub(SubOptions{Class: all})
+	must(t, err)
+	s.End(TokenEnded)
+	s.End(HistoryChanged)
+	<-s.Done()
+	push(m, mod, 1)
+	if got := s.Next(nil, 1); got != nil || s.Cause() != TokenEnded {
+		t.Errorf("after the end: %q, cause %v", got, s.Cause())
+	}
+}
+
+func TestClose(t *testing.T) {
+	m, _ := start(Options{})
+	s, err := m.AddSub(SubOptions{})
+	must(t, err)
+	d := Restarting(1500 * time.Millisecond)
+	m.Close(d)
+	<-s.Done()
+	if got := fmt.Sprint(s.Cause()); got != "1012 retry in 1500 ms" {
+		t.Errorf("cause %s", got)
+	}
+	if _, err := m.AddSub(SubOptions{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("AddSub after Close: %v", err)
+	}
+	m.RemoveSub(s)
+	idle(t, m)
+}
+
+// TestGapsPanic: what would be a gap in every stream never gets into one.
+func TestGapsPanic(t *testing.T) {
+	cases := []struct {
+		name    string
+		state   uint64
+		commits []Commit
+	}{
+		{"a number left out", 7, []Commit{fixed(7)}},
+		{"a number twice", 5, []Commit{fixed(5)}},
+		{"a hole inside", 8, []Commit{fixed(6), fixed(8)}},
+		{"a state that goes back", 4, nil},
+		{"a state after the last commit", 7, []Commit{fixed(6)}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			m := NewManager(Options{Epoch: "e"})
+			m.Push(State{SeqNo: 5})
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+				if first, last := m.Window(); first != 6 || last != 5 {
+					t.Errorf("window %d to %d, want it untouched", first, last)
+				}
+			}()
+			m.PushDelta(State{SeqNo: c.state}, c.commits...)
+		})
+	}
+}
+
+// TestStalledReader: one that never reads delays nobody and costs a cursor.
+func TestStalledReader(t *testing.T) {
+	m, mod := start(Options{MaxCommits: 10})
+	stalled := join(t, m, mod, SubOptions{Class: all})
+	reading := join(t, m, mod, SubOptions{Class: all})
+	halfway, err := m.AddSub(SubOptions{Class: all}) // stands still inside its snapshot
+	must(t, err)
+	halfway.Next(nil, 1)
+	for range 500 {
+		push(m, mod, 1)
+		must(t, reading.drain())
+		if p, _ := reading.valid.Position(); p.SeqNo != mod.last {
+			t.Fatalf("the other reader stands at %v, want %d", p, mod.last)
+		}
+	}
+	if m.window.len() > 20 || len(m.deltas.pieces) > maxDeltas || len(m.snapshots.pieces) > 1 {
+		t.Errorf("%d commits, %d deltas, %d snapshots kept", m.window.len(), len(m.deltas.pieces), len(m.snapshots.pieces))
+	}
+	if got := stalled.sub.Stats().Behind; got != 500 {
+		t.Errorf("behind by %d, want 500", got)
+	}
+	must(t, stalled.drain())
+	must(t, stalled.check())
+}
+
+// TestSharedWake: subscribers of one writer share its signal.
+func TestSharedWake(t *testing.T) {
+	m, mod := start(Options{})
+	wake := make(chan struct{}, 1)
+	for range 3 {
+		_, err := m.AddSub(SubOptions{Class: all, Wake: wake})
+		must(t, err)
+	}
+	<-wake
+	push(m, mod, 1)
+	<-wake
+	for _, s := range m.Subs() {
+		if len(frames(s)) == 0 {
+			t.Error("nothing is due after the signal")
+		}
+	}
+}
+
+// TestObserve: what is handed out is counted, by type.
+func TestObserve(t *testing.T) {
+	got := map[FrameType]int{}
+	bytes := 0
+	m, mod := start(Options{Observe: Observe{Frames: func(typ FrameType, frames, n int) {
+		got[typ] += frames
+		bytes += n
+	}}})
+	r := newReader(m, mod, SubOptions{Class: all})
+	must(t, r.connect(false))
+	sum := 0
+	read := func() {
+		for _, f := range frames(r.sub) {
+			sum += len(f)
+		}
+	}
+	read()
+	before := time.Now()
+	push(m, mod, 1)
+	m.tick()
+	if got := r.sub.Next(nil, 1); len(got) == 1 {
+		sum += len(got[0])
+	}
+	r.buf = r.sub.Next(nil, 1)
+	sum += len(r.buf[0])
+	if pushed := r.sub.Oldest(); pushed.Before(before) {
+		t.Errorf("oldest commit pushed at %v, want after %v", pushed, before)
+	}
+	read()
+	if !r.sub.Oldest().IsZero() {
+		t.Error("an oldest commit without a commit")
+	}
+	if got[Snapshot] != 1 || got[Delta] != 1 || got[Heartbeat] != 2 || bytes != sum {
+		t.Errorf("observed %v and %d bytes, handed out %d", got, bytes, sum)
+	}
+}

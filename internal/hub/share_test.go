@@ -1,0 +1,255 @@
+package hub
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// counted makes a commit and a state that count how often they are encoded.
+type counted struct{ entries, parts int }
+
+func (c *counted) commit(seq uint64) Commit {
+	plain := fixed(seq, "1")
+	return Commit{SeqNo: seq, Entries: func(class Class) [][]byte { c.entries++; return plain.Entries(class) }}
+}
+
+func (c *counted) state(seq uint64) State {
+	return State{SeqNo: seq, Parts: func(Class, int) [][]byte {
+		c.parts++
+		return [][]byte{[]byte(`{"a":[1]}`), []byte(`{"a":[2]}`)}
+	}}
+}
+
+// TestEncodedOnce: subscribers of a class share the very bytes of frames.
+func TestEncodedOnce(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	var n counted
+	m.Push(n.state(0))
+	var subs []*Sub
+	for i := range 100 {
+		s, err := m.AddSub(SubOptions{Class: Class(fmt.Sprint(i % 2))})
+		must(t, err)
+		subs = append(subs, s)
+	}
+	read := func() (bytes map[*byte]bool) {
+		bytes = make(map[*byte]bool)
+		for _, s := range subs {
+			for _, f := range s.Next(nil, 1<<20) {
+				bytes[&f[0]] = true
+			}
+		}
+		return bytes
+	}
+	// A heartbeat of its own for each, and two parts for each of two classes.
+	if got := len(read()); got != 100+4 || n.parts != 2 {
+		t.Errorf("%d frames from %d encodings, want 104 from 2", got, n.parts)
+	}
+	m.PushDelta(n.state(2), n.commit(1), n.commit(2))
+	if got := len(read()); got != 2 || n.entries != 4 {
+		t.Errorf("%d frames from %d encodings, want 2 from 4", got, n.entries)
+	}
+	m.tick()
+	if got := len(read()); got != 1 {
+		t.Errorf("%d heartbeats, want 1 shared by all", got)
+	}
+}
+
+// TestSnapshotKeptForJoiners: a joiner of the same state shares the encoding, one
+// of a later state does not, and nothing is kept that no one can use.
+func TestSnapshotKeptForJoiners(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	var n counted
+	m.Push(n.state(0))
+	joiner := func() {
+		s, err := m.AddSub(SubOptions{})
+		must(t, err)
+		s.Next(nil, 1<<20)
+	}
+	joiner()
+	joiner()
+	if n.parts != 1 {
+		t.Errorf("%d encodings for two joiners of one state", n.parts)
+	}
+	m.PushDelta(n.state(1), n.commit(1))
+	if len(m.snapshots.pieces) != 0 || m.snapshots.bytes != 0 {
+		t.Errorf("%d snapshots of %d bytes kept of a state that has passed", len(m.snapshots.pieces), m.snapshots.bytes)
+	}
+	joiner()
+	if n.parts != 2 {
+		t.Errorf("%d encodings for joiners of two states", n.parts)
+	}
+}
+
+// TestJoinersWhileEncoding: while one joiner encodes, others return at once and
+// the publisher goes on; then all read the same snapshot and what came since.
+func TestJoinersWhileEncoding(t *testing.T) {
+	m := NewManager(Options{Epoch: "e", MaxCommits: 2})
+	encoding, release := make(chan struct{}), make(chan struct{})
+	m.Push(State{SeqNo: 3, Parts: func(Class, int) [][]byte {
+		close(encoding)
+		<-release
+		return [][]byte{[]byte(`{"a":[]}`)}
+	}})
+	first, err := m.AddSub(SubOptions{})
+	must(t, err)
+	read := make(chan [][]byte)
+	go func() { read <- first.Next(nil, 1<<20) }()
+	<-encoding
+
+	second, err := m.AddSub(SubOptions{})
+	must(t, err)
+	<-second.Wake()
+	if got := frames(second); len(got) != 1 {
+		t.Fatalf("the second joiner got %d frames, want its heartbeat", len(got))
+	}
+	for seq := uint64(4); seq < 8; seq++ { // beyond the window, but within the pin
+		m.PushDelta(State{SeqNo: seq}, fixed(seq, fmt.Sprint(seq)))
+	}
+	<-second.Wake()
+	if got := frames(second); got != nil {
+		t.Fatalf("the second joiner got %q before there was a snapshot", got)
+	}
+	close(release)
+	want := []string{
+		`{"type":"snapshot","epoch":"e","seq_no":3,"snapshot":{"a":[]}}`,
+		`{"type":"delta","epoch":"e","prev_seq_no":3,"seq_no":7,"entries":[4,5,6,7]}`,
+	}
+	got := <-read
+	equal(t, []string{string(got[1]), string(got[2])}, want)
+	<-second.Wake()
+	equal(t, frames(second), want)
+}
+
+// TestFailedEncoding: a panic while encoding hits the caller alone.
+func TestFailedEncoding(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	fail := true
+	var second *Sub
+	m.Push(State{Parts: func(Class, int) [][]byte {
+		if !fail {
+			return nil
+		}
+		fail = false
+		frames(second) // waits for the piece that is about to fail
+		<-second.Wake()
+		panic("encoding")
+	}})
+	first, err := m.AddSub(SubOptions{})
+	must(t, err)
+	second, err = m.AddSub(SubOptions{})
+	must(t, err)
+
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic did not reach the caller")
+			}
+		}()
+		first.Next(nil, 1<<20)
+	}()
+	<-second.Wake()
+	want := []string{`{"type":"snapshot","epoch":"e","seq_no":0,"snapshot":{}}`}
+	equal(t, frames(second), want)
+	equal(t, frames(first), want)
+}
+
+// TestPinnedWindow: who reads a snapshot finds the commits after it, up to twice
+// the window.
+func TestPinnedWindow(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		commits   int
+		snapshots int
+	}{
+		{"within twice the window", 8, 1},
+		{"beyond it", 9, 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, mod := start(Options{MaxCommits: 4, MaxFrame: 200})
+			for key := range 30 { // a state that takes several parts
+				cm := mod.commit(change{key: key})
+				m.PushDelta(mod.head(), cm)
+			}
+			r := newReader(m, mod, SubOptions{Class: all})
+			must(t, r.connect(false))
+			for range 2 { // heartbeat, first part
+				_, err := r.next(1)
+				must(t, err)
+			}
+			if !r.valid.Partial() {
+				t.Fatal("the snapshot has one part")
+			}
+			snapshots := 1
+			m.options.Observe.Resync = func(string) { snapshots++ }
+			push(m, mod, c.commits)
+			must(t, r.drain())
+			must(t, r.check())
+			if snapshots != c.snapshots {
+				t.Errorf("%d snapshots, want %d", snapshots, c.snapshots)
+			}
+			push(m, mod, 1)
+			if m.window.len() != 4 || len(m.pinned) != 0 {
+				t.Errorf("%d commits kept and %d pins after catching up, want 4 and 0", m.window.len(), len(m.pinned))
+			}
+		})
+	}
+}
+
+// TestDeltaCacheIsBounded: the cache keeps the newest and forgets the oldest.
+func TestDeltaCacheIsBounded(t *testing.T) {
+	var c deltaCache
+	add := func(i, bytes int) {
+		k := deltaKey{prev: uint64(i)}
+		p := &piece{}
+		c.add(k, p)
+		p.finish([][]byte{make([]byte, bytes)})
+		c.finished(k, p)
+	}
+	for i := range 2 * maxDeltas {
+		add(i, 1)
+	}
+	if len(c.pieces) != maxDeltas || c.bytes != maxDeltas {
+		t.Errorf("%d pieces of %d bytes, want %d of as many", len(c.pieces), c.bytes, maxDeltas)
+	}
+	add(-1, maxDeltaBytes+1)
+	if len(c.pieces) != 1 || !slices.Equal(c.order, []deltaKey{{prev: ^uint64(0)}}) {
+		t.Errorf("%d pieces beside one that fills the cache", len(c.pieces))
+	}
+}
+
+// TestSnapshotsHaveABudget: joiners share an older snapshot that is being read,
+// rather than filling memory with newer ones.
+func TestSnapshotsHaveABudget(t *testing.T) {
+	m := NewManager(Options{Epoch: "e", MaxFrame: 1 << 20})
+	m.snapshots.budget = 3000
+	encodings := 0
+	large := make([]byte, m.snapshots.budget/3)
+	state := func(seq uint64) State {
+		return State{SeqNo: seq, Parts: func(Class, int) [][]byte {
+			encodings++
+			return [][]byte{large, []byte(`{}`)}
+		}}
+	}
+	m.Push(state(0))
+	var subs []*Sub
+	for seq := uint64(1); seq <= 8; seq++ {
+		s, err := m.AddSub(SubOptions{})
+		must(t, err)
+		s.Next(nil, 200) // heartbeat and the first part
+		subs = append(subs, s)
+		m.PushDelta(state(seq), fixed(seq, "1"))
+	}
+	if encodings != 3 {
+		t.Errorf("%d snapshots for readers that stand still, want 3: more exceed the budget", encodings)
+	}
+	for _, s := range subs {
+		frames(s)
+		if st := s.Stats(); st.SeqNo != 8 {
+			t.Errorf("a reader ended at %d, want 8", st.SeqNo)
+		}
+	}
+	if m.snapshots.bytes != 0 {
+		t.Errorf("%d bytes counted when nobody reads", m.snapshots.bytes)
+	}
+}
