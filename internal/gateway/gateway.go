@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/hub"
+	"github.com/replication-gateway/gateway/internal/wal"
+)
+
+// Options sets up a Gateway.
+type Options struct {
+	Dir            string // the data folder; made when it is not there
+	Log            wal.Options
+	Heartbeat      time.Duration // between the heartbeats of a stream
+	MaxSubscribers int           // 0 for no limit
+	Logger         zerolog.Logger
+	Registry       prometheus.Registerer // of the metrics; nil for none
+	Clock          func() time.Time      // nil for time.Now
+}
+
+// Gateway is an open gateway. All methods may be called from any goroutine.
+type Gateway struct {
+	options Options
+	log     wal.Log
+	hub     *hub.Manager
+	lineage directory.Lineage
+	metrics *metrics
+
+	// shown is what readers see, replaced as a whole by the writer.
+	shown atomic.Pointer[shown]
+	// advanced fires after shown moved on, tokens when a token came or went.
+	advanced, tokens broadcast
+
+	proposals chan *proposal
+	closing   chan struct{} // closed by Close: no new proposals
+	entering  sync.RWMutex  // held for reading while a proposal is handed in
+	written   chan struct{} // closed when the writer is through
+	failed    atomic.Bool   // the log failed
+
+	stopHeartbeat func()
+	closeOnce     sync.Once
+	closeErr      error
+}
+
+// shown is one frozen state and where in history it stands.
+type shown struct {
+	state    *directory.State
+	position directory.Position
+}
+
+// Open opens the data folder, replays its log and starts the writer. A folder
+// that another process holds, or whose log is damaged, is refused with the
+// error of package wal.
+func Open(o Options) (*Gateway, error) {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Log.NewEpoch == nil {
+		o.Log.NewEpoch = newEpoch
+	}
+	log, recovery, err := wal.Open(o.Dir, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		options:   o,
+		log:       log,
+		metrics:   newMetrics(),
+		proposals: make(chan *proposal, 1024),
+		closing:   make(chan struct{}),
+		written:   make(chan struct{}),
+	}
+	reportRecovery(o.Logger, recovery)
+	for _, e := range log.Lineage() {
+		g.lineage = append(g.lineage, directory.Epoch(e))
+	}
+	g.hub = hub.NewManager(hub.Options{Epoch: g.lineage.Current(), MaxSubs: o.MaxSubscribers, Observe: g.metrics.observe()})
+	last, err := g.replay()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("replay: %w", err), log.Close())
+	}
+	if o.Registry != nil {
+		g.metrics.register(o.Registry, g)
+	}
+	g.stopHeartbeat = g.hub.StartHeartbeat(o.Heartbeat)
+	go g.write(last)
+	return g, nil
+}
+
+// newEpoch returns a name that no other history has.
+func newEpoch() string { return strings.ToLower(rand.Text()) }
+
+// Close lets the writer finish what was handed in, ends what streams are left
+// and closes the log. Later commands get ErrClosed.
+func (g *Gateway) Close() error {
+	g.closeOnce.Do(func() {
+		g.entering.Lock() // whoever is handing in is through, whoever comes sees closing
+		close(g.closing)
+		g.entering.Unlock()
+		close(g.proposals)
+		<-g.written
+		g.stopHeartbeat()
+		g.hub.Close(hub.Restarting(time.Second))
+		g.closeErr = g.log.Close()
+	})
+	return g.closeErr
+}
+
+// State returns the newest durable state, frozen, and its position.
+func (g *Gateway) State() (*directory.State, directory.Position) {
+	v := g.shown.Load()
+	return v.state, v.position
+}
+
+// Now returns the gateway's time.
+func (g *Gateway) Now() time.Time { return g.options.Clock() }
+
+// Ready returns nil when the gateway takes reads and writes, else what is the
+// matter.
+func (g *Gateway) Ready() error {
+	select {
+	case <-g.closing:
+		return ErrClosed
+	default:
+	}
+	if g.failed.Load() {
+		return ErrStorageFailed
+	}
+	return nil
+}
+
+// TokensChanged returns a channel that is closed at the next commit that makes
+// or revokes a token.
+func (g *Gateway) TokensChanged() <-chan struct{} { return g.tokens.wait() }
