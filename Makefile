@@ -1,0 +1,36 @@
+# Everything that is done to this project, by name.
+
+GO      ?= go
+PKGS    := ./...
+FUZZFOR ?= 30s
+
+.PHONY: run test lint bench fuzz build browser
+
+run: ## the gateway with a small live fleet
+	$(GO) run ./cmd/gateway serve --demo
+
+build: ## a static binary in ./gateway
+	CGO_ENABLED=0 $(GO) build -trimpath -o gateway ./cmd/gateway
+
+test: lint browser ## all that must hold before a change is taken
+	$(GO) test -race -timeout 15m $(PKGS)
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet $(PKGS)
+	$(GO) tool staticcheck $(PKGS)
+
+browser: ## Chromium for the browser tests, from the distribution when it is missing
+	@./scripts/ensure-chromium
+
+bench: ## benchmarks beside the code they measure
+	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+fuzz: ## every fuzz target in turn, FUZZFOR each
+	@for pkg in $$($(GO) list $(PKGS)); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZFOR) $$pkg || exit 1; \
+		done; \
+	done

@@ -1,0 +1,92 @@
+package assets_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/replication-gateway/gateway"
+
+// mayImport is the direction of the house: who may import which of our own
+// packages. The three leaves import none.
+var mayImport = map[string][]string{
+	"":                     {},
+	"cmd/gateway":          {"", "internal/api", "internal/gateway", "internal/directory"},
+	"internal/api":         {"internal/gateway", "internal/directory", "internal/hub"},
+	"internal/gateway":     {"internal/directory", "internal/hub", "internal/wal"},
+	"internal/directory":   {},
+	"internal/hub":         {},
+	"internal/hub/hubtest": {},
+	"internal/wal":         {},
+}
+
+// onlyIn says which libraries belong to one package alone.
+var onlyIn = map[string][]string{
+	"net/http":                               {"internal/api", "cmd/gateway"},
+	"github.com/coder/websocket":             {"internal/api"},
+	"github.com/go-chi/chi/v5":               {"internal/api"},
+	"github.com/tidwall/btree":               {"internal/directory"},
+	"github.com/rs/zerolog":                  {"internal/api", "internal/gateway", "cmd/gateway"},
+	"github.com/go-playground/validator/v10": {"internal/api"},
+}
+
+// impure is what the state may not touch: the clock is an argument there.
+var impure = []string{"os", "net", "sync", "log", "math/rand", "math/rand/v2", "crypto/rand", "io"}
+
+func TestImportsGoOneWay(t *testing.T) {
+	packages := list(t)
+	for name, imports := range packages {
+		allowed, known := mayImport[name]
+		if !known {
+			t.Errorf("package %q is not in the house plan", name)
+			continue
+		}
+		for _, imp := range imports {
+			own, isOwn := strings.CutPrefix(imp, module)
+			own = strings.TrimPrefix(own, "/")
+			if isOwn && !slices.Contains(allowed, own) {
+				t.Errorf("%s imports %q, may import %q of ours", name, own, allowed)
+			}
+			if homes, limited := onlyIn[imp]; limited && !slices.Contains(homes, name) {
+				t.Errorf("%s imports %s, which belongs to %q", name, imp, homes)
+			}
+			if name == "internal/directory" && slices.Contains(impure, imp) {
+				t.Errorf("the state imports %s", imp)
+			}
+		}
+	}
+	for name := range mayImport {
+		if _, exists := packages[name]; !exists {
+			t.Errorf("the house plan names %q, which is not there", name)
+		}
+	}
+}
+
+// list returns the imports of each of our packages, tests apart.
+func list(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	packages := map[string][]string{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		packages[name] = p.Imports
+	}
+	return packages
+}
