@@ -1,0 +1,156 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+func TestWrongUsageEndsWithStatus2(t *testing.T) {
+	for name, tt := range map[string]struct {
+		env  []string
+		args []string
+		want string
+	}{
+		"unknown flag":         {nil, []string{"serve", "--frobnicate"}, "--frobnicate"},
+		"unknown command":      {nil, []string{"frobnicate"}, "frobnicate"},
+		"unknown flag, bare":   {nil, []string{"--frobnicate"}, "--frobnicate"},
+		"no duration":          {nil, []string{"serve", "--heartbeat", "soon"}, "heartbeat"},
+		"zero heartbeat":       {nil, []string{"serve", "--heartbeat", "0s"}, "--heartbeat"},
+		"negative drain":       {nil, []string{"serve", "--drain=-1s"}, "--drain"},
+		"no address":           {nil, []string{"serve", "--listen", "8080"}, "--listen"},
+		"port too large":       {nil, []string{"serve", "--listen", "127.0.0.1:70000"}, "--listen"},
+		"no size":              {nil, []string{"serve", "--max-body", "large"}, "large"},
+		"percent over 100":     {nil, []string{"serve", "--removal-percent", "101"}, "--removal-percent"},
+		"no level":             {nil, []string{"serve", "--log-level", "loud"}, "--log-level"},
+		"no format":            {nil, []string{"serve", "--log-format", "xml"}, "--log-format"},
+		"no origin":            {nil, []string{"serve", "--allowed-origin", "ops.example"}, "--allowed-origin"},
+		"from the environment": {[]string{"GATEWAY_HEARTBEAT=soon"}, []string{"serve"}, "heartbeat"},
+		"token with a space":   {[]string{"GATEWAY_ADMIN_TOKEN=a b"}, []string{"serve"}, "--admin-token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, out, stderr := runToEnd(t, tt.env, tt.args...)
+			if status != 2 || out != "" {
+				t.Errorf("status %d, stdout %q, want 2 and nothing", status, out)
+			}
+			if lines := strings.Split(strings.TrimSpace(stderr), "\n"); len(lines) != 1 || !strings.Contains(lines[0], tt.want) {
+				t.Errorf("stderr %q, want one line that names %q", stderr, tt.want)
+			}
+		})
+	}
+}
+
+func TestVersion(t *testing.T) {
+	status, out, _ := runToEnd(t, nil, "version")
+	if status != 0 || !regexp.MustCompile(`^gateway \S+ commit \S+ go1\.\S+`).MatchString(out) {
+		t.Errorf("status %d, %q", status, out)
+	}
+}
+
+func TestHelpIsNoFailure(t *testing.T) {
+	if status, out, _ := runToEnd(t, nil, "serve", "--help"); status != 0 || !strings.Contains(out, "--removal-percent") {
+		t.Errorf("status %d, %q", status, out)
+	}
+}
+
+func TestFolderIsLocked(t *testing.T) {
+	dir := t.TempDir()
+	start(t, dir)
+	status, _, stderr := runToEnd(t, nil, "serve", "--listen", "127.0.0.1:0", "--data", dir)
+	if status != 1 || !strings.Contains(stderr, "in use by another gateway") {
+		t.Errorf("a second gateway on the folder: status %d, %s", status, stderr)
+	}
+}
+
+func TestGivenAdminTokenIsWrittenNowhere(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	p.must("PUT", "/nodes/1", map[string]any{"hostname": "n1"})
+	if status := p.stop(); status != 0 {
+		t.Errorf("status %d after SIGTERM, want 0", status)
+	}
+	if strings.Contains(p.log(), testToken) {
+		t.Error("the token is in the log")
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if b, err := os.ReadFile(filepath.Join(dir, f.Name())); err != nil || strings.Contains(string(b), testToken) {
+			t.Errorf("%s holds the token (%v)", f.Name(), err)
+		}
+	}
+}
+
+func TestAdminTokenIsMadeOnce(t *testing.T) {
+	dir := t.TempDir()
+	first, err := adminToken(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := adminToken(dir)
+	if err != nil || first != second || len(first) < 32 {
+		t.Errorf("made %q, then read %q, %v", first, second, err)
+	}
+	info, err := os.Stat(filepath.Join(dir, adminTokenFile))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v, want 0600", info.Mode(), err)
+	}
+}
+
+func TestStopSaysWhenToComeBack(t *testing.T) {
+	p := start(t, t.TempDir(), "--drain", "200ms")
+	conn := p.subscribe(t.Context(), "")
+	defer conn.CloseNow()
+	if _, _, err := conn.Read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	status := make(chan int)
+	go func() { status <- p.stop() }()
+	var err error
+	for err == nil {
+		_, _, err = conn.Read(t.Context())
+	}
+	if websocket.CloseStatus(err) != 1012 || !regexp.MustCompile(`retry in \d+ ms`).MatchString(err.Error()) {
+		t.Errorf("the stream ended with %v, want 1012 and a hint", err)
+	}
+	if s := <-status; s != 0 {
+		t.Errorf("exit status %d, want 0\n%s", s, p.log())
+	}
+}
+
+func TestDemoFillsAnEmptyFolder(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir, "--demo")
+	var list struct {
+		Items []struct {
+			NetworkID  uint16 `json:"network_id"`
+			Enterprise bool   `json:"enterprise"`
+		} `json:"items"`
+		Next *uint32 `json:"next"`
+	}
+	for len(list.Items) < 3 { // the fleet is made beside the first requests
+		if err := json.Unmarshal(p.must("GET", "/networks", nil), &list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enterprise := 0
+	for _, n := range list.Items {
+		if n.Enterprise {
+			enterprise++
+		}
+	}
+	var nodes struct{ Items []any }
+	if err := json.Unmarshal(p.must("GET", "/nodes", nil), &nodes); err != nil {
+		t.Fatal(err)
+	}
+	if len(list.Items) != 3 || enterprise != 2 || len(nodes.Items) != 40 {
+		t.Errorf("%d networks, %d of them enterprise, %d nodes; want 3, 2, 40", len(list.Items), enterprise, len(nodes.Items))
+	}
+}
