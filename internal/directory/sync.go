@@ -95,21 +95,20 @@ func ParseDirectoryEntries(entries []DirectoryEntry) (people []Person, warnings 
 	})
 	var conflict ConflictError
 	for group := range chunkBy(all, func(a, b *Person) bool { return a.Normalized == b.Normalized }) {
-		first := group[0]
-		people = append(people, first)
+		people = append(people, group[0])
+		earliest := slices.MinFunc(group, func(a, b Person) int { return cmp.Compare(a.Index, b.Index) })
 		before := len(conflict.Indexes)
-		for _, other := range group[1:] {
-			if !other.says(&first) {
-				conflict.Indexes = append(conflict.Indexes, max(first.Index, other.Index))
+		for i := range group {
+			if !group[i].says(&earliest) {
+				conflict.Indexes = append(conflict.Indexes, group[i].Index)
 			}
 		}
 		if len(group) > 1 && len(conflict.Indexes) == before {
-			warnings = append(warnings, fmt.Sprintf("%s stands %d times with equal content and counts once", first.ExternalID, len(group)))
+			warnings = append(warnings, fmt.Sprintf("%s stands %d times with equal content and counts once", group[0].ExternalID, len(group)))
 		}
 	}
 	if len(conflict.Indexes) > 0 {
 		slices.Sort(conflict.Indexes)
-		conflict.Indexes = slices.Compact(conflict.Indexes)
 		return nil, nil, &conflict
 	}
 	return people, warnings, nil

@@ -66,6 +66,10 @@ func (c SyncDirectory) decide(d *draft) (DirectorySyncResult, error) {
 	if req.ConfirmPlan != "" && req.ConfirmPlan != p.result.PlanDigest {
 		return p.result, &PlanError{Plan: p.result, Err: ErrPlanChanged}
 	}
+	if req.DryRun {
+		d.entries = nil
+		return p.result, nil
+	}
 	p.record(last, req.SnapshotAt)
 	return p.result, nil
 }

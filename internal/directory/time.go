@@ -35,6 +35,9 @@ func (t *Time) UnmarshalText(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("not an RFC 3339 time: %q", b)
 	}
+	if year := std.UTC().Year(); year < 0 || year > 9999 {
+		return fmt.Errorf("not in the years 0 to 9999 in UTC: %q", b) // an offset carried it over the edge
+	}
 	*t = TimeOf(std)
 	return nil
 }

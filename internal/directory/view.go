@@ -47,22 +47,22 @@ func (v View) String() string {
 	return string(b)
 }
 
-// ParseView reads what String wrote.
+// ParseView reads what String wrote, and nothing else.
 func ParseView(s string) (View, error) {
-	role, list, ok := strings.Cut(s, ":")
-	if !ok {
-		return View{}, fmt.Errorf("not a view: %q", s)
+	role, list, _ := strings.Cut(s, ":")
+	var networks []uint16
+	if list != "" {
+		for part := range strings.SplitSeq(list, ",") {
+			n, err := strconv.ParseUint(part, 10, 16)
+			if err != nil {
+				return View{}, fmt.Errorf("not a view: %q", s)
+			}
+			networks = append(networks, uint16(n))
+		}
 	}
-	v := View{role: AccessRole(role), limited: list != ""}
-	for part := range strings.SplitSeq(list, ",") {
-		if !v.limited {
-			break
-		}
-		n, err := strconv.ParseUint(part, 10, 16)
-		if err != nil {
-			return View{}, fmt.Errorf("not a view: %q", s)
-		}
-		v.networks = append(v.networks, uint16(n))
+	v := NewView(AccessRole(role), networks...)
+	if v.String() != s {
+		return View{}, fmt.Errorf("not a view: %q", s)
 	}
 	return v, nil
 }
@@ -127,7 +127,7 @@ func (v View) Entries(c *Commit, f Footprint) [][]byte {
 		joined := len(joins) > 0 && joins[0].entry == i
 		switch {
 		case e.Type.Kind == KindNode:
-			if inSight[e.NodeID] > 0 {
+			if v.SeesKind(KindNode) && inSight[e.NodeID] > 0 {
 				out = append(out, c.Encoded[i])
 			}
 		case !v.SeesKind(e.Type.Kind) || !v.SeesNetwork(e.NetworkID):
