@@ -5,259 +5,189 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
-// DefaultSegmentSize is the size in bytes at which a segment is spent.
-const DefaultSegmentSize = 64 << 20
+// keepBuffer is the largest frame buffer that is kept from one Append to the next.
+const keepBuffer = 4 << 20
 
-// zeroAhead is how far a file is filled with zeros past what is written to it, so that a sync rarely has to make a
-// new size durable.
-const zeroAhead = 4 << 20
-
-// Options sets up a File.
-type Options struct {
-	SegmentSize int64         // 0 for DefaultSegmentSize; a larger group gets a segment of its own
-	NewEpoch    func() string // names the history of a folder that has none; required
-	FS          FS            // nil for OSFS
-}
-
-// File is a Log in a folder of its own process.
+// File is a Log in a folder of this process alone.
 type File struct {
-	dir     string
-	options Options
-	lock    io.Closer
-	lineage []Epoch
+	dir         string
+	fs          FS
+	segmentSize int64
+	lock        io.Closer
+	lineage     []Epoch
+	mark        *committedFile
 
-	last atomic.Uint64
-	size atomic.Int64
+	// writing is held while the end of the log changes.
+	writing sync.Mutex
+	active  activeSegment
+	buf     []byte // frame under construction
 
-	// mu guards writing.
-	mu      sync.Mutex
-	current *segment
-	failed  error // what ended writing
-	closed  bool
-	buf     []byte
-
-	// reading guards the list that readers walk.
-	reading  sync.RWMutex
-	segments []segmentName // oldest first
-
-	mark *mark
+	// mu guards what readers see. It is never held across I/O.
+	mu       sync.RWMutex
+	segments []*segment // oldest first, never empty; the last one is active
+	last     uint64
+	failure  error // what ended writing
+	closed   bool
 }
 
 var _ Log = (*File)(nil)
 
-// segmentName is what a reader needs to open a segment.
-type segmentName struct {
-	path   string
-	header segmentHeader
+// activeSegment is the segment that is written to.
+type activeSegment struct {
+	*segment
+	file  Handle
+	ahead *zeroAhead
 }
 
-// segment is the one that is written to.
-type segment struct {
-	segmentName
-	handle Handle
-	end    int64 // where the next frame goes
-	zeroed int64 // size of the file; zeros from end on
-}
+// close ends the filling and closes the segment's file.
+func (a activeSegment) close() error { return errors.Join(a.ahead.stop(), a.file.Close()) }
 
 // Append implements Log.
 func (l *File) Append(first uint64, records [][]byte, committed uint64) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.closed:
-		return ErrClosed
-	case l.failed != nil:
-		return fmt.Errorf("%w before: %w", ErrFailed, l.failed)
-	case first != l.last.Load()+1 || len(records) == 0 || committed >= first+uint64(len(records)):
-		return fmt.Errorf("%w: %d records from %d, committed %d, after %d", ErrOrder, len(records), first, committed, l.last.Load())
-	}
-	for _, r := range records {
-		if len(r) == 0 || bytes.IndexByte(r, 0) >= 0 {
-			return ErrRecord
-		}
-	}
-	if _, err := bodyLen(records); err != nil {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if err := l.admit(first, records, committed); err != nil {
 		return err
 	}
 	committed = max(committed, l.mark.known())
 	if err := l.write(first, records, committed); err != nil {
-		l.failed = err
-		return fmt.Errorf("%w: %w", ErrFailed, err)
+		return l.fail(err)
 	}
 	l.mark.learn(committed)
-	l.last.Store(first + uint64(len(records)) - 1)
 	return nil
 }
 
-// write writes one frame, in a new segment when the current one is spent, and syncs it.
-func (l *File) write(first uint64, records [][]byte, committed uint64) error {
-	s := l.current
-	l.buf = appendFrame(l.buf[:0], s.header.seed, first, committed, records)
-	if s.end > s.header.length && s.end+int64(len(l.buf)) > l.options.SegmentSize {
-		if err := l.roll(first, committed); err != nil {
-			return err
+// admit refuses a group that must not be written.
+func (l *File) admit(first uint64, records [][]byte, committed uint64) error {
+	l.mu.RLock()
+	last, failure, closed := l.last, l.failure, l.closed
+	l.mu.RUnlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case failure != nil:
+		return fmt.Errorf("%w earlier: %w", ErrFailed, failure)
+	case first != last+1 || len(records) == 0 || committed >= first+uint64(len(records)):
+		return fmt.Errorf("%w: %d records from %d on, committed %d, where the log ends at %d",
+			ErrOrder, len(records), first, committed, last)
+	}
+	for i, r := range records {
+		if len(r) == 0 || bytes.IndexByte(r, 0) >= 0 {
+			return fmt.Errorf("%w: seq_no %d", ErrRecord, first+uint64(i))
 		}
-		s = l.current
-		l.buf = appendFrame(l.buf[:0], s.header.seed, first, committed, records)
 	}
-	if err := s.append(l.buf); err != nil {
-		return err
-	}
-	l.size.Add(int64(len(l.buf)))
-	const keep = 4 << 20 // a rare giant group does not hold its memory for good
-	if cap(l.buf) > keep {
-		l.buf = nil
-	}
-	return nil
-}
-
-// roll makes the segment that begins at first, then seals the current one. A crash in between leaves an unsealed
-// segment with an empty successor, which open accepts.
-func (l *File) roll(first, committed uint64) error {
-	next, err := createSegment(l.options.FS, l.dir, first, l.lineage)
-	if err != nil {
-		return err
-	}
-	if err := l.current.append(appendSeal(nil, l.current.header.seed, first, committed)); err != nil {
-		return errors.Join(err, next.handle.Close())
-	}
-	err = l.current.handle.Close()
-	l.reading.Lock()
-	l.segments = append(l.segments, next.segmentName)
-	l.reading.Unlock()
-	l.current = next
+	_, err := bodyLen(records)
 	return err
 }
 
-// append writes b at the end and syncs it.
-func (s *segment) append(b []byte) error {
-	if end := s.end + int64(len(b)); end > s.zeroed {
-		zeros := roundUp(int(end-s.zeroed), zeroAhead)
-		if _, err := s.handle.WriteAt(make([]byte, zeros), s.zeroed); err != nil {
+// write puts a group at the end of the log, in a new segment when the active one is spent, and makes it durable.
+func (l *File) write(first uint64, records [][]byte, committed uint64) error {
+	n, err := bodyLen(records)
+	if err != nil {
+		return err
+	}
+	// The seal must fit behind the frame.
+	end := l.active.end + (frameHeader{bodyLen: n}).size() + frameHeaderLen
+	if end > l.segmentSize && !l.active.empty() {
+		if err := l.roll(first, committed); err != nil {
 			return err
 		}
-		s.zeroed += int64(zeros)
 	}
-	if _, err := s.handle.WriteAt(b, s.end); err != nil {
+	var h frameHeader
+	l.buf, h = appendFrame(l.buf[:0], l.active.seed, first, committed, records)
+	if err := l.active.append(l.buf); err != nil {
 		return err
 	}
-	if err := s.handle.Sync(); err != nil {
-		return err
+	if cap(l.buf) > keepBuffer {
+		l.buf = nil
 	}
-	s.end += int64(len(b))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active.note(h)
+	l.last = h.next() - 1
 	return nil
 }
 
-// createSegment makes a segment under its final name, whole or not at all.
-func createSegment(fs FS, dir string, first uint64, lineage []Epoch) (*segment, error) {
-	header := segmentHeader{first: first, lineage: lineage}
-	encoded := encodeSegmentHeader(&header)
-	path := segmentPath(dir, first)
-	handle, err := fs.Open(path+tempSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
-	if err != nil {
-		return nil, err
+// append writes an encoded frame at the end and makes it durable. It does not move the end.
+func (a activeSegment) append(frame []byte) error {
+	if err := a.ahead.write(a.file, frame, a.end); err != nil {
+		return fmt.Errorf("write to %s: %w", a.path, err)
 	}
-	content := append(encoded, make([]byte, zeroAhead-len(encoded)%zeroAhead)...)
-	_, err = handle.WriteAt(content, 0)
-	if err == nil {
-		err = handle.Sync()
-	}
-	if err == nil {
-		err = fs.Rename(path+tempSuffix, path)
-	}
-	if err == nil {
-		err = fs.SyncDir(dir)
-	}
-	if err != nil {
-		return nil, errors.Join(err, handle.Close())
-	}
-	return &segment{segmentName: segmentName{path, header}, handle: handle, end: header.length, zeroed: int64(len(content))}, nil
-}
-
-const (
-	segmentSuffix = ".log"
-	tempSuffix    = ".tmp"
-)
-
-func segmentPath(dir string, first uint64) string {
-	return filepath.Join(dir, fmt.Sprintf("%020d%s", first, segmentSuffix))
-}
-
-// Read implements Log.
-func (l *File) Read(after uint64, yield func(seqNo uint64, record []byte) error) error {
-	last := l.last.Load()
-	l.reading.RLock()
-	segments := slices.Clone(l.segments)
-	l.reading.RUnlock()
-	for i, s := range segments {
-		if s.header.first > last || i+1 < len(segments) && segments[i+1].header.first <= after+1 {
-			continue
-		}
-		if err := l.readSegment(s, after, last, yield); err != nil {
-			return err
-		}
+	if err := a.file.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", a.path, err)
 	}
 	return nil
 }
 
-func (l *File) readSegment(s segmentName, after, last uint64, yield func(uint64, []byte) error) error {
-	handle, err := l.options.FS.Open(s.path, os.O_RDONLY)
+// roll makes the segment that begins with next and seals the active one. The new one comes first: a seal always has
+// a successor, and an unsealed segment an empty one at most.
+func (l *File) roll(next, committed uint64) error {
+	fresh, err := l.activate(createSegment(l.fs, l.dir, segmentHeader{first: next, lineage: l.lineage}, l.segmentSize))
 	if err != nil {
 		return err
 	}
-	defer handle.Close()
-	head, body, seqNo := make([]byte, frameHeaderLen), []byte(nil), s.header.first
-	for at := s.header.length; seqNo <= last; {
-		if _, err := handle.ReadAt(head, at); err != nil {
-			return err
-		}
-		h, err := decodeFrameHeader(head, s.header.seed)
-		if err != nil || h.first != seqNo {
-			return &DamageError{File: s.path, Offset: at, SeqNo: seqNo, Reason: "the frame header was changed since it was checked"}
-		}
-		if h.kind == kindSeal {
-			return nil
-		}
-		if h.next() > after+1 {
-			body = slices.Grow(body[:0], int(h.size()))[:h.size()-frameHeaderLen]
-			if _, err := handle.ReadAt(body, at+frameHeaderLen); err != nil {
-				return err
-			}
-			if !checkBody(h, body, s.header.seed) {
-				return &DamageError{File: s.path, Offset: at, SeqNo: seqNo, Reason: "the body was changed since it was checked"}
-			}
-			err = eachRecord(h, body[:h.bodyLen], func(n uint64, record []byte) error {
-				if n <= after {
-					return nil
-				}
-				return yield(n, record)
-			})
-			if err != nil {
-				return err
-			}
-		}
-		at, seqNo = at+h.size(), h.next()
+	spent := l.active
+	seal, h := appendSeal(l.buf[:0], spent.seed, next, committed)
+	if err := spent.append(seal); err != nil {
+		return errors.Join(err, fresh.close())
 	}
-	return nil
+	l.active = fresh
+	l.mu.Lock()
+	spent.note(h)
+	l.segments = append(l.segments, fresh.segment)
+	l.mu.Unlock()
+	return spent.close()
+}
+
+// activate makes a segment the one to write to, whose file is zero-filled up to its size. It takes over the file and
+// what went wrong with it, so as to be called with what a maker of segments returns.
+func (l *File) activate(s *segment, file Handle, err error) (activeSegment, error) {
+	if err != nil {
+		return activeSegment{}, err
+	}
+	size, err := file.Size()
+	if err != nil {
+		return activeSegment{}, errors.Join(fmt.Errorf("size of %s: %w", s.path, err), file.Close())
+	}
+	ahead, err := startZeroAhead(l.fs, s.path, size, l.segmentSize, func(err error) { _ = l.fail(err) })
+	if err != nil {
+		return activeSegment{}, errors.Join(err, file.Close())
+	}
+	return activeSegment{segment: s, file: file, ahead: ahead}, nil
+}
+
+// fail ends writing for good and returns the error for the caller.
+func (l *File) fail(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure == nil {
+		l.failure = err
+	}
+	return fmt.Errorf("%w: %w", ErrFailed, err)
 }
 
 // MarkCommitted implements Log.
 func (l *File) MarkCommitted(seqNo uint64) error {
-	if seqNo > l.last.Load() {
-		return fmt.Errorf("%w: committed %d, the log ends at %d", ErrOrder, seqNo, l.last.Load())
+	if last := l.Last(); seqNo > last {
+		return fmt.Errorf("%w: committed %d, where the log ends at %d", ErrOrder, seqNo, last)
 	}
-	return l.mark.write(seqNo)
+	err := l.mark.advance(seqNo)
+	if err != nil && !errors.Is(err, ErrClosed) {
+		return l.fail(err)
+	}
+	return err
 }
 
 // Last implements Log.
-func (l *File) Last() uint64 { return l.last.Load() }
+func (l *File) Last() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.last
+}
 
 // Committed implements Log.
 func (l *File) Committed() uint64 { return l.mark.known() }
@@ -265,16 +195,28 @@ func (l *File) Committed() uint64 { return l.mark.known() }
 // Lineage implements Log.
 func (l *File) Lineage() []Epoch { return slices.Clone(l.lineage) }
 
-// Size is the number of bytes that frames take on disk.
-func (l *File) Size() int64 { return l.size.Load() }
+// Size is how many bytes the log takes on disk, without what is filled ahead.
+func (l *File) Size() int64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	n := int64(0)
+	for _, s := range l.segments {
+		n += s.end
+	}
+	return n
+}
 
 // Close implements Log.
 func (l *File) Close() error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	again := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if again {
 		return nil
 	}
-	l.closed = true
-	return errors.Join(l.current.handle.Close(), l.mark.close(), l.lock.Close())
+	// The folder is given free last, when nothing of this process can write to it.
+	return errors.Join(l.active.close(), l.mark.Close(), l.lock.Close())
 }

@@ -203,7 +203,7 @@ func bodyLen(records [][]byte) (int64, error) {
 }
 
 // appendFrame appends the frame of a group to b, which must be empty.
-func appendFrame(b []byte, seed uint32, first, committed uint64, records [][]byte) []byte {
+func appendFrame(b []byte, seed uint32, first, committed uint64, records [][]byte) ([]byte, frameHeader) {
 	b = append(b, make([]byte, frameHeaderLen)...)
 	h := frameHeader{kind: kindRecords, count: uint32(len(records)), first: first, committed: committed}
 	if len(records) == 1 {
@@ -221,14 +221,15 @@ func appendFrame(b []byte, seed uint32, first, committed uint64, records [][]byt
 	}
 	h.bodySum = crc32.Update(seed, castagnoli, b[frameHeaderLen:])
 	putFrameHeader(b, seed, h)
-	return b
+	return b, h
 }
 
 // appendSeal appends the seal that names the next segment to b, which must be empty.
-func appendSeal(b []byte, seed uint32, next, committed uint64) []byte {
+func appendSeal(b []byte, seed uint32, next, committed uint64) ([]byte, frameHeader) {
+	h := frameHeader{kind: kindSeal, first: next, committed: committed, bodySum: seed}
 	b = append(b, make([]byte, frameHeaderLen)...)
-	putFrameHeader(b, seed, frameHeader{kind: kindSeal, first: next, committed: committed, bodySum: seed})
-	return b
+	putFrameHeader(b, seed, h)
+	return b, h
 }
 
 func putFrameHeader(b []byte, seed uint32, h frameHeader) {

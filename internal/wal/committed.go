@@ -1,0 +1,177 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// The committed file is one sector, so that a disk writes it whole or not at all:
+//
+//	 0  8  magic "gwcommit"
+//	 8  4  version
+//	12  4  checksum (CRC-32C) of all other bytes
+//	16  8  committed_seq_no
+//	24  1  length of the epoch's name
+//	25     the epoch in force when it was written, padded with zeros to 512
+const (
+	committedName    = "committed"
+	committedMagic   = "gwcommit"
+	committedVersion = 1
+)
+
+// commitMark is the content of the committed file.
+type commitMark struct {
+	epoch string
+	seqNo uint64
+}
+
+func encodeCommitMark(b *[sectorSize]byte, m commitMark) {
+	clear(b[:])
+	copy(b[:], committedMagic)
+	binary.LittleEndian.PutUint32(b[8:], committedVersion)
+	binary.LittleEndian.PutUint64(b[16:], m.seqNo)
+	b[24] = byte(len(m.epoch))
+	copy(b[25:], m.epoch)
+	binary.LittleEndian.PutUint32(b[12:], commitSum(b))
+}
+
+func decodeCommitMark(b *[sectorSize]byte) (commitMark, error) {
+	if string(b[:8]) != committedMagic {
+		return commitMark{}, fmt.Errorf("%w: not a committed file", errFormat)
+	}
+	if v := binary.LittleEndian.Uint32(b[8:]); v != committedVersion {
+		return commitMark{}, fmt.Errorf("%w: format version %d, this program reads %d", errFormat, v, committedVersion)
+	}
+	if sum, stored := commitSum(b), binary.LittleEndian.Uint32(b[12:]); sum != stored {
+		return commitMark{}, fmt.Errorf("%w: checksum %08x, stored %08x", errFormat, sum, stored)
+	}
+	m := commitMark{seqNo: binary.LittleEndian.Uint64(b[16:]), epoch: string(b[25 : 25+int(b[24])])}
+	if err := checkEpoch(m.epoch); err != nil {
+		return commitMark{}, fmt.Errorf("%w: %w", errFormat, err)
+	}
+	return m, nil
+}
+
+func commitSum(b *[sectorSize]byte) uint32 {
+	return crc32.Update(crc32.Checksum(b[:12], castagnoli), castagnoli, b[16:])
+}
+
+// committedFile remembers what may be shown, in memory and in the open committed file.
+type committedFile struct {
+	file  Handle
+	epoch string // in force
+
+	mu      sync.Mutex
+	newest  uint64 // newest known
+	written uint64 // newest in the file
+	closed  bool
+	buf     [sectorSize]byte
+}
+
+// createCommitted makes the file; it is durable when createCommitted returns.
+func createCommitted(fsys FS, dir string, m commitMark) (*committedFile, error) {
+	path := filepath.Join(dir, committedName)
+	f, err := fsys.Open(path+tempSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return nil, fmt.Errorf("create committed file: %w", err)
+	}
+	c := &committedFile{file: f}
+	encodeCommitMark(&c.buf, m)
+	_, err = f.WriteAt(c.buf[:], 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = fsys.Rename(path+tempSuffix, path)
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), f.Close())
+	}
+	return c, nil
+}
+
+// openCommitted opens the file and reads it. A folder without it gives nil.
+func openCommitted(fsys FS, dir string) (*committedFile, commitMark, error) {
+	path := filepath.Join(dir, committedName)
+	f, err := fsys.Open(path, os.O_RDWR)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, commitMark{}, nil
+	}
+	if err != nil {
+		return nil, commitMark{}, fmt.Errorf("open committed file: %w", err)
+	}
+	c := &committedFile{file: f}
+	m, err := c.read()
+	if err != nil {
+		return nil, commitMark{}, errors.Join(asDamage(fmt.Errorf("%s: %w", path, err), path, 0, 0), f.Close())
+	}
+	c.written = m.seqNo
+	return c, m, nil
+}
+
+func (c *committedFile) read() (commitMark, error) {
+	size, err := c.file.Size()
+	if err != nil {
+		return commitMark{}, err
+	}
+	if size != sectorSize {
+		return commitMark{}, fmt.Errorf("%w: a file of %d bytes instead of %d", errFormat, size, sectorSize)
+	}
+	if err := readFull(c.file, c.buf[:], 0); err != nil {
+		return commitMark{}, err
+	}
+	return decodeCommitMark(&c.buf)
+}
+
+// start sets what is known at open and the epoch that marks are written with from now on.
+func (c *committedFile) start(epoch string, seqNo uint64) { c.epoch, c.newest = epoch, seqNo }
+
+// known is the newest seq_no that may be shown.
+func (c *committedFile) known() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.newest
+}
+
+// learn takes note of what a durable frame says.
+func (c *committedFile) learn(seqNo uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.newest = max(c.newest, seqNo)
+}
+
+// advance puts seqNo in the file, unless something newer is there, without a sync. A mark that a frame carries too is
+// written all the same: it is what tells at open that the frame must be there.
+func (c *committedFile) advance(seqNo uint64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return ErrClosed
+	}
+	if seqNo <= c.written {
+		return nil
+	}
+	encodeCommitMark(&c.buf, commitMark{c.epoch, seqNo})
+	if _, err := c.file.WriteAt(c.buf[:], 0); err != nil {
+		return fmt.Errorf("write committed file: %w", err)
+	}
+	c.written, c.newest = seqNo, max(c.newest, seqNo)
+	return nil
+}
+
+// Close closes the file.
+func (c *committedFile) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	return c.file.Close()
+}

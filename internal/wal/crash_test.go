@@ -1,0 +1,217 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const crashDir = "/data/log"
+
+// history is what a workload knows about its log.
+type history struct {
+	acked     []string // records whose Append returned nil
+	inFlight  []string // of the Append that returned an error
+	committed uint64   // newest that an acknowledged frame carries
+	marked    uint64   // newest that MarkCommitted returned nil for
+}
+
+// record makes a record that names its seq_no.
+func record(seqNo uint64, size int) []byte {
+	s := fmt.Sprintf("record %d ", seqNo)
+	return []byte(s + strings.Repeat("x", max(0, size-len(s))))
+}
+
+// work opens the log, writes groups of all kinds and closes it, until something fails.
+func (h *history) work(fsys FS, segmentSize int64, sizes [][]int) error {
+	l, _, err := Open(crashDir, Options{FS: fsys, SegmentSize: segmentSize})
+	if err != nil {
+		return err
+	}
+	err = h.append(l, sizes)
+	return errors.Join(err, l.Close())
+}
+
+func (h *history) append(l Log, sizes [][]int) error {
+	for i, group := range sizes {
+		last := l.Last()
+		var records [][]byte
+		var texts []string
+		for j, size := range group {
+			records = append(records, record(last+1+uint64(j), size))
+			texts = append(texts, string(records[j]))
+		}
+		committed := last / 2
+		h.inFlight = texts
+		if err := l.Append(last+1, records, committed); err != nil {
+			return err
+		}
+		h.acked, h.inFlight = append(h.acked, texts...), nil
+		h.committed = max(h.committed, committed)
+		if i%2 == 0 {
+			if err := l.MarkCommitted(last); err != nil {
+				return err
+			}
+			h.marked = max(h.marked, last)
+		}
+	}
+	return nil
+}
+
+// check opens the log after an accident and compares: all that was acknowledged, or that and the whole group that was
+// in flight. It takes over what it finds.
+func (h *history) check(t *testing.T, d *disk, what string, leastCommitted uint64) {
+	t.Helper()
+	l, _, err := Open(crashDir, Options{FS: d, SegmentSize: 2048})
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	defer func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("%s: Close: %v", what, err)
+		}
+	}()
+	got := contents(t, l)
+	with := slices.Concat(h.acked, h.inFlight)
+	if !slices.Equal(got, h.acked) && !slices.Equal(got, with) {
+		t.Fatalf("%s: the log holds %d records, want %d or %d", what, len(got), len(h.acked), len(with))
+	}
+	if c := l.Committed(); c < leastCommitted || c > l.Last() {
+		t.Fatalf("%s: committed %d, want %d to %d", what, c, leastCommitted, l.Last())
+	}
+	h.acked, h.inFlight = got, nil
+}
+
+// contents reads a log whole and checks its numbers.
+func contents(t *testing.T, l Log) []string {
+	t.Helper()
+	var got []string
+	err := l.Read(0, func(seqNo uint64, record []byte) error {
+		got = append(got, string(record))
+		if seqNo != uint64(len(got)) {
+			return fmt.Errorf("seq_no %d at place %d", seqNo, len(got))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Last() != uint64(len(got)) {
+		t.Fatalf("Last is %d, the log holds %d records", l.Last(), len(got))
+	}
+	return got
+}
+
+// smallGroups fill a few segments of 2048 bytes: lone records, batches, frames over several sectors, frames that end
+// at a sector's edge, and one that is larger than a segment.
+var smallGroups = [][]int{{20}, {20, 30, 700}, {900}, {448}, {10, 10}, {5000}, {60}, {1500}, {300, 300, 300}, {40}}
+
+func TestAccidentAtEveryStep(t *testing.T) {
+	none := func(*disk) func() bool { return func() bool { return false } }
+	all := func(*disk) func() bool { return func() bool { return true } }
+	some := func(d *disk) func() bool { return d.coin }
+	for name, accident := range map[string]struct {
+		set   func(d *disk, step int)
+		keep  func(*disk) func() bool // nil when power stays on
+		seeds uint64
+	}{
+		"kill":                             {func(d *disk, n int) { d.dieAt = n }, nil, 3},
+		"power cut, nothing kept":          {func(d *disk, n int) { d.dieAt = n }, none, 1},
+		"power cut, all kept":              {func(d *disk, n int) { d.dieAt = n }, all, 1},
+		"power cut, some sectors":          {func(d *disk, n int) { d.dieAt = n }, some, 6},
+		"failure":                          {func(d *disk, n int) { d.failAt = n }, nil, 4},
+		"failure and power cut":            {func(d *disk, n int) { d.failAt = n }, some, 4},
+		"failure and power cut, none kept": {func(d *disk, n int) { d.failAt = n }, none, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range accident.seeds {
+				for step := 1; ; step++ {
+					what := fmt.Sprintf("seed %d, step %d", seed, step)
+					d, h := newDisk(seed), &history{}
+					accident.set(d, step)
+					err := h.work(d, 2048, smallGroups)
+					if err == nil {
+						err = h.work(d, 2048, smallGroups[:3])
+					}
+					if err == nil {
+						if step < 80 {
+							t.Fatalf("only %d steps were seen", step)
+						}
+						break
+					}
+					if errors.Is(err, ErrDamaged) {
+						t.Fatalf("%s: an accident is taken for damage: %v", what, err)
+					}
+					least := h.marked
+					if accident.keep == nil {
+						d.restart()
+					} else {
+						d.powerCut(accident.keep(d))
+						least = h.committed
+					}
+					h.check(t, d, what+", opened again", least)
+					// What was shown once must stay, even if no later sync took place.
+					d.powerCut(func() bool { return false })
+					h.check(t, d, what+", after a power cut", h.committed)
+					if err := h.work(d, 2048, smallGroups[:4]); err != nil {
+						t.Fatalf("%s: writing on: %v", what, err)
+					}
+					d.powerCut(func() bool { return false })
+					h.check(t, d, what+", after writing on", 0)
+				}
+			}
+		})
+	}
+}
+
+// The zero-filling runs beside the writer here, so steps differ from run to run; what must hold does not.
+func TestAccidentWhileFilling(t *testing.T) {
+	groups := slices.Repeat([][]int{{30000}, {200, 50000}, {120000}}, 25)
+	for step := 12; ; step += 9 {
+		d, h := newDisk(uint64(step)), &history{}
+		if step%2 == 0 {
+			d.failAt = step
+		} else {
+			d.dieAt = step
+		}
+		err := h.work(d, 3<<20, groups)
+		if err == nil && !d.failed {
+			return
+		}
+		d.powerCut(d.coin)
+		h.check(t, d, fmt.Sprintf("step %d", step), h.committed)
+	}
+}
+
+func TestAfterAFailureNothingIsWritten(t *testing.T) {
+	for step := 1; ; step++ {
+		d := newDisk(1)
+		l, _, err := Open(crashDir, Options{FS: d, SegmentSize: 2048})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.steps, d.failAt = 0, step
+		var h history
+		err = h.append(l, smallGroups)
+		if err == nil {
+			_ = l.Close()
+			return
+		}
+		if !errors.Is(err, ErrFailed) || !errors.Is(err, errFault) {
+			t.Errorf("step %d: %v, want ErrFailed and its cause", step, err)
+		}
+		before := d.steps
+		if err := l.Append(l.Last()+1, [][]byte{[]byte("more")}, 0); !errors.Is(err, ErrFailed) {
+			t.Errorf("step %d: Append after the failure: %v, want ErrFailed", step, err)
+		}
+		if d.steps != before {
+			t.Errorf("step %d: Append wrote after the failure", step)
+		}
+		if got := contents(t, l); !slices.Equal(got, h.acked) {
+			t.Errorf("step %d: %d records can be read, want %d", step, len(got), len(h.acked))
+		}
+		_ = l.Close()
+	}
+}

@@ -1,0 +1,96 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+)
+
+// Read implements Log. It reads through files of its own and takes no lock while it does.
+func (l *File) Read(after uint64, yield func(seqNo uint64, record []byte) error) error {
+	segments, err := l.view(after)
+	if err != nil {
+		return err
+	}
+	for _, s := range segments {
+		if err := l.readSegment(s, after, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// view copies the segments that hold records after a seq_no, as they stand now.
+func (l *File) view(after uint64) ([]segment, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return nil, ErrClosed
+	}
+	if after >= l.last {
+		return nil, nil
+	}
+	// The newest segment that begins at or before after+1 holds it; the first one does so in any case.
+	from := max(0, sort.Search(len(l.segments), func(i int) bool { return l.segments[i].first > after+1 })-1)
+	view := make([]segment, 0, len(l.segments)-from)
+	for _, s := range l.segments[from:] {
+		view = append(view, *s)
+	}
+	return view, nil
+}
+
+// readSegment yields the records after a seq_no that a segment holds.
+func (l *File) readSegment(s segment, after uint64, yield func(uint64, []byte) error) (err error) {
+	from, ok := s.waypointBefore(after + 1)
+	if !ok {
+		return nil
+	}
+	f, err := l.fs.Open(s.path, os.O_RDONLY)
+	if err != nil {
+		return fmt.Errorf("open segment: %w", err)
+	}
+	defer func() {
+		if closing := f.Close(); err == nil {
+			err = closing // and the error of yield stays as it is
+		}
+	}()
+	in := scanner{file: f, seed: s.seed, pos: from.offset, limit: s.end, next: from.seqNo}
+	for in.pos < s.end {
+		at, seqNo := in.pos, in.next
+		h, body, err := in.frame()
+		if errors.Is(err, io.EOF) {
+			err = &fault{reason: "the frame is gone"}
+		}
+		if err == nil && h.kind != kindSeal && h.next() > after+1 {
+			err = eachRecord(h, body, func(n uint64, record []byte) error {
+				if n <= after {
+					return nil
+				}
+				return yield(n, record)
+			})
+		}
+		if err != nil {
+			return asDamage(err, s.path, at, seqNo)
+		}
+	}
+	return nil
+}
+
+// waypointBefore finds the newest waypoint at or before a seq_no, or the first one. A segment without records has none.
+func (s *segment) waypointBefore(seqNo uint64) (waypoint, bool) {
+	if len(s.waypoints) == 0 {
+		return waypoint{}, false
+	}
+	i := sort.Search(len(s.waypoints), func(i int) bool { return s.waypoints[i].seqNo > seqNo })
+	return s.waypoints[max(0, i-1)], true
+}
+
+// asDamage turns what a scanner or a decoder found wrong into a DamageError. Other errors stay as they are.
+func asDamage(err error, path string, offset int64, seqNo uint64) error {
+	if f := (*fault)(nil); errors.As(err, &f) || errors.Is(err, errFormat) {
+		return &DamageError{File: path, Offset: offset, SeqNo: seqNo, Reason: err.Error()}
+	}
+	return err
+}

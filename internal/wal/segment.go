@@ -1,0 +1,137 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+const (
+	segmentSuffix = ".log"
+	tempSuffix    = ".tmp"
+
+	// waypointEvery is how many bytes lie between two waypoints: a reader passes over half of it on average before it
+	// comes to the record that it wants.
+	waypointEvery = 64 << 10
+)
+
+// segment is what is known of one segment file. Everything but end and waypoints is fixed once it is made.
+type segment struct {
+	segmentHeader
+	path      string
+	end       int64      // where the next frame belongs
+	waypoints []waypoint // ascending; only ever appended to, so that a copy of the slice stays true
+}
+
+// waypoint says where a frame begins.
+type waypoint struct {
+	seqNo  uint64
+	offset int64
+}
+
+// empty tells whether the segment holds no frame.
+func (s *segment) empty() bool { return s.end == s.length }
+
+// note takes over a frame that begins at the end.
+func (s *segment) note(h frameHeader) {
+	n := len(s.waypoints)
+	if h.kind != kindSeal && (n == 0 || s.end-s.waypoints[n-1].offset >= waypointEvery) {
+		s.waypoints = append(s.waypoints, waypoint{h.first, s.end})
+	}
+	s.end += h.size()
+}
+
+func segmentPath(dir string, first uint64) string {
+	return filepath.Join(dir, fmt.Sprintf("%020d%s", first, segmentSuffix))
+}
+
+// segmentFirst reads the first seq_no from a segment's file name.
+func segmentFirst(name string) (uint64, bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 20 {
+		return 0, false
+	}
+	first, err := strconv.ParseUint(digits, 10, 64)
+	return first, err == nil
+}
+
+// createSegment makes an empty segment and fills its beginning with zeros. It appears under its name whole or not at
+// all, and is durable when createSegment returns.
+func createSegment(fsys FS, dir string, h segmentHeader, size int64) (*segment, Handle, error) {
+	head := encodeSegmentHeader(&h)
+	s := &segment{segmentHeader: h, path: segmentPath(dir, h.first), end: h.length}
+	temp := s.path + tempSuffix
+	f, err := fsys.Open(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return nil, nil, fmt.Errorf("create segment: %w", err)
+	}
+	_, err = f.WriteAt(head, 0)
+	if err == nil {
+		err = writeZeros(f, h.length, min(size, firstFill))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = fsys.Rename(temp, s.path)
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("create segment %s: %w", s.path, err), f.Close())
+	}
+	return s, f, nil
+}
+
+// readSegment opens a segment for reading and reads its header. size is that of the file.
+func readSegment(fsys FS, path string) (h segmentHeader, f Handle, size int64, err error) {
+	if f, err = fsys.Open(path, os.O_RDONLY); err != nil {
+		return h, nil, 0, fmt.Errorf("open segment: %w", err)
+	}
+	if size, err = f.Size(); err == nil {
+		h, err = readSegmentHeader(f, size)
+	}
+	if err != nil {
+		first, _ := segmentFirst(filepath.Base(path))
+		return h, nil, 0, errors.Join(asDamage(fmt.Errorf("segment %s: %w", path, err), path, 0, first), f.Close())
+	}
+	return h, f, size, nil
+}
+
+func readSegmentHeader(f Handle, size int64) (segmentHeader, error) {
+	if size < sectorSize {
+		return segmentHeader{}, fmt.Errorf("%w: a file of %d bytes has no room for a header", errFormat, size)
+	}
+	b := make([]byte, sectorSize)
+	if err := readFull(f, b, 0); err != nil {
+		return segmentHeader{}, err
+	}
+	length, err := segmentHeaderLen(b)
+	if err != nil {
+		return segmentHeader{}, err
+	}
+	if length > size {
+		return segmentHeader{}, fmt.Errorf("%w: header of %d bytes in a file of %d", errFormat, length, size)
+	}
+	b = make([]byte, length)
+	if err := readFull(f, b, 0); err != nil {
+		return segmentHeader{}, err
+	}
+	return decodeSegmentHeader(b)
+}
+
+// writeZeros fills the bytes from one offset up to another.
+func writeZeros(f Handle, from, to int64) error {
+	for from < to {
+		n, err := f.WriteAt(zeros[:min(int64(len(zeros)), to-from)], from)
+		if err != nil {
+			return err
+		}
+		from += int64(n)
+	}
+	return nil
+}
