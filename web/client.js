@@ -396,7 +396,8 @@ export class GatewayClient extends EventTarget {
     const { status: code, retryAfter } = await this.#probe();
     if (this.#socket !== socket) return;
     const reason = refusal(code);
-    const final = code >= 400 && code < 500 && code !== 429;
+    // 426 says that the token is good and only the handshake went astray.
+    const final = code >= 400 && code < 500 && code !== 426 && code !== 429;
     if (final) this.#end({ reason, code });
     else this.#retry({ reason, code: code || undefined, retry_in_ms: retryAfter });
   }
@@ -474,7 +475,7 @@ function refusal(status) {
   if (status === 0) return "gateway not reachable";
   if (status === 401) return "token not accepted";
   if (status === 403) return "token may not follow this";
-  if (status === 429 || status >= 500) return "gateway not available";
+  if (status === 426 || status === 429 || status >= 500) return "gateway not available";
   return status >= 400 ? `refused with status ${status}` : "no WebSocket on the way to the gateway";
 }
 

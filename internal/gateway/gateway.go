@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,9 +63,6 @@ func Open(o Options) (*Gateway, error) {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	if o.Log.NewEpoch == nil {
-		o.Log.NewEpoch = newEpoch
-	}
 	log, recovery, err := wal.Open(o.Dir, o.Log)
 	if err != nil {
 		return nil, err
@@ -90,15 +85,12 @@ func Open(o Options) (*Gateway, error) {
 		return nil, errors.Join(fmt.Errorf("replay: %w", err), log.Close())
 	}
 	if o.Registry != nil {
-		g.metrics.register(o.Registry, g)
+		g.metrics.register(o.Registry, g, log.Size)
 	}
 	g.stopHeartbeat = g.hub.StartHeartbeat(o.Heartbeat)
 	go g.write(last)
 	return g, nil
 }
-
-// newEpoch returns a name that no other history has.
-func newEpoch() string { return strings.ToLower(rand.Text()) }
 
 // Close lets the writer finish what was handed in, ends what streams are left
 // and closes the log. Later commands get ErrClosed.

@@ -39,8 +39,12 @@ func newMetrics() *metrics {
 	}
 }
 
-func (m *metrics) register(r prometheus.Registerer, g *Gateway) {
+// register registers the metrics; logSize returns the bytes of the log on disk.
+func (m *metrics) register(r prometheus.Registerer, g *Gateway, logSize func() int64) {
 	r.MustRegister(m.commits, m.commitSeconds, m.entries, m.walAppend, m.frames, m.bytes, m.resyncs,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gateway_wal_bytes", Help: "Bytes of the log on disk.",
+		}, func() float64 { return float64(logSize()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gateway_subscribers", Help: "Open streams, by kind.",
 			ConstLabels: prometheus.Labels{"kind": "websocket"},
