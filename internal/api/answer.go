@@ -1,0 +1,94 @@
+package api
+
+import (
+	"fmt"
+	"iter"
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
+)
+
+func (c *call) setPosition(p directory.Position) { c.header().Set("Gateway-Position", p.String()) }
+
+// answer writes body as JSON.
+func (c *call) answer(status int, body any) error { return c.write(status, "application/json", body) }
+
+func (c *call) write(status int, contentType string, body any) error {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	c.header().Set("Content-Type", contentType)
+	c.header().Set("Content-Length", strconv.Itoa(len(b)))
+	c.w.WriteHeader(status)
+	_, _ = c.w.Write(b) // a reader who is gone needs no answer
+	return nil
+}
+
+// written is the answer to a write: the record, and the commit's position.
+type written[R any] struct {
+	Record R      `json:",embed"`
+	SeqNo  uint64 `json:"seq_no"`
+	Epoch  string `json:"epoch"`
+}
+
+// commit has a command carried out and answers with its record.
+func commit[R any](s *Server, c *call, command directory.Command[R]) error {
+	record, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
+	if err != nil {
+		return err
+	}
+	return answerWritten(c, http.StatusOK, record, outcome.Position)
+}
+
+func answerWritten[R any](c *call, status int, record R, p directory.Position) error {
+	c.setPosition(p)
+	return c.answer(status, written[R]{record, p.SeqNo, p.Epoch})
+}
+
+// page is a part of a list. Next is the key of the last item when more follow.
+type page[R, K any] struct {
+	Items []R `json:"items"`
+	Next  K   `json:"next,omitzero"`
+}
+
+// Bounds of a page.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// limit returns how many items the caller wants at most.
+func (c *call) limit() int {
+	text, ok := c.single("limit")
+	if !ok {
+		return defaultLimit
+	}
+	return int(c.number("limit", "query", text, 1, maxLimit))
+}
+
+// after returns the numeric key to go on after, 0 for the beginning.
+func (c *call) after(most uint64) uint64 {
+	text, ok := c.single("after")
+	if !ok {
+		return 0
+	}
+	return c.number("after", "query", text, 0, most)
+}
+
+// pageOf takes the first rows of a list.
+func pageOf[R, K any](rows iter.Seq[R], limit int, key func(R) K) page[R, K] {
+	p := page[R, K]{Items: []R{}}
+	for row := range rows {
+		if len(p.Items) == limit {
+			p.Next = key(p.Items[limit-1])
+			break
+		}
+		p.Items = append(p.Items, row)
+	}
+	return p
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// maxSmallBody is the size in bytes of bodies that say one thing.
+const maxSmallBody = 1 << 20
+
+// readBody returns the body of a request. The error is errUnsupported for one
+// that is no JSON and errTooLarge for one over limit bytes.
+func (c *call) readBody(limit int64) ([]byte, error) {
+	if err := c.jsonContent(); err != nil {
+		return nil, err
+	}
+	if c.ContentLength > limit {
+		return nil, fmt.Errorf("%w: a body of %d bytes, the limit is %d", errTooLarge, c.ContentLength, limit)
+	}
+	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
+	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+		return nil, fmt.Errorf("%w: the limit for the body is %d bytes", errTooLarge, limit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: it broke off", errMalformed)
+	}
+	return b, nil
+}
+
+func (c *call) jsonContent() error {
+	if encoding := c.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return fmt.Errorf("%w, not compressed", errUnsupported)
+	}
+	kind, params, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return errUnsupported
+	}
+	if charset, given := params["charset"]; given && !strings.EqualFold(charset, "utf-8") {
+		return errUnsupported
+	}
+	return nil
+}
+
+// body reads a body into v, a pointer to a struct, and gathers its faults. Of a
+// list that is longer than maxList it takes no notice beyond that: the request
+// is too large.
+func (c *call) body(v any, limit int64, maxList int) {
+	b, err := c.readBody(limit)
+	if err == nil {
+		err = decode(b, v, "", maxList, &c.faults)
+	}
+	c.hard = err
+}
+
+// optionalBody is body for routes that take an empty body for {}.
+func (c *call) optionalBody(v any) {
+	if c.ContentLength != 0 {
+		c.body(v, maxSmallBody, maxListed)
+	}
+}

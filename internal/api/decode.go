@@ -1,0 +1,265 @@
+package api
+
+import (
+	"bytes"
+	"encoding"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+)
+
+// maxListed bounds the lists of bodies that have no bound of their own.
+const maxListed = 100_000
+
+// listOfBody is how deep the parser is in a list that is a member of the body
+// itself, such as the entries of a directory sync.
+const listOfBody = 2
+
+// decode reads one JSON value into v, a pointer to a struct, and checks it by
+// its validate tags. All that is wrong with the content goes to the faults,
+// their pointers below base. The error is errMalformed when b is not one
+// well-formed value, with names once in each object and in valid UTF-8, or
+// errTooLarge when a list of the body itself has more than maxList elements.
+//
+// A null stands for a member that was left out.
+func decode(b []byte, v any, base string, maxList int, f *faults) error {
+	d := decoder{in: jsontext.NewDecoder(bytes.NewReader(b)), base: base, maxList: maxList, faults: f}
+	if d.in.PeekKind() == 'n' {
+		if err := d.mismatch("object"); err != nil {
+			return malformed(err)
+		}
+	} else if err := d.value(reflect.ValueOf(v).Elem()); err != nil {
+		return malformed(err)
+	}
+	if _, err := d.in.ReadToken(); err == nil {
+		return fmt.Errorf("%w: data follows it", errMalformed)
+	} else if err != io.EOF {
+		return malformed(err)
+	}
+	validateInto(v, base, f)
+	return nil
+}
+
+// malformed turns an error of the JSON parser into a refusal that says where.
+func malformed(err error) error {
+	if errors.Is(err, errTooLarge) {
+		return err
+	}
+	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("%w: a name stands twice in one object, at %q", errMalformed, shorten(syntax.JSONPointer))
+	case ok:
+		return fmt.Errorf("%w: not at byte %d", errMalformed, syntax.ByteOffset)
+	}
+	return fmt.Errorf("%w: it ends too early", errMalformed)
+}
+
+// decoder reads values into Go values of the same shape. Its methods read
+// exactly one value; their errors end the reading.
+type decoder struct {
+	in      *jsontext.Decoder
+	base    string
+	maxList int
+	faults  *faults
+}
+
+var (
+	textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+	timeType = reflect.TypeFor[directory.Time]()
+	rawType  = reflect.TypeFor[jsontext.Value]()
+)
+
+func (d *decoder) value(v reflect.Value) error {
+	kind := d.in.PeekKind()
+	switch {
+	case v.Type() == rawType:
+		raw, err := d.in.ReadValue()
+		v.SetBytes(slices.Clone(raw))
+		return err
+	case kind == 'n':
+		return d.in.SkipValue()
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		return d.value(v.Elem())
+	case reflect.PointerTo(v.Type()).Implements(textType):
+		return d.text(kind, v)
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		return d.object(kind, v)
+	case reflect.Slice:
+		return d.list(kind, v)
+	case reflect.String:
+		if kind != '"' {
+			return d.mismatch("string")
+		}
+		t, err := d.in.ReadToken()
+		if err == nil {
+			v.SetString(t.String())
+		}
+		return err
+	case reflect.Bool:
+		if kind != 't' && kind != 'f' {
+			return d.mismatch("boolean")
+		}
+		t, err := d.in.ReadToken()
+		v.SetBool(err == nil && t.Bool())
+		return err
+	case reflect.Uint16, reflect.Uint32:
+		return d.number(kind, v)
+	}
+	panic("api: a body with a " + v.Kind().String())
+}
+
+// mismatch skips a value that should have been something else.
+func (d *decoder) mismatch(want string) error {
+	return d.skip("type", "must be a JSON "+want)
+}
+
+func (d *decoder) skip(code, detail string) error {
+	if err := d.in.SkipValue(); err != nil {
+		return err
+	}
+	d.fault(code, detail)
+	return nil
+}
+
+// fault says that the value just read is of no use.
+func (d *decoder) fault(code, detail string) {
+	d.faults.addUseless(d.base+shorten(d.in.StackPointer()), code, detail)
+}
+
+func (d *decoder) number(kind jsontext.Kind, v reflect.Value) error {
+	if kind != '0' {
+		return d.mismatch("number")
+	}
+	raw, err := d.in.ReadValue()
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(string(raw), 10, v.Type().Bits())
+	if err != nil {
+		d.fault("type", fmt.Sprintf("must be a whole number from 0 to %d", uint64(1)<<v.Type().Bits()-1))
+		return nil
+	}
+	v.SetUint(n)
+	return nil
+}
+
+// text reads a string into what parses strings by itself.
+func (d *decoder) text(kind jsontext.Kind, v reflect.Value) error {
+	if kind != '"' {
+		return d.mismatch("string")
+	}
+	t, err := d.in.ReadToken()
+	if err != nil {
+		return err
+	}
+	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(t.String())); err != nil {
+		d.fault("format", err.Error())
+	} else if v.Type() == timeType && !writable(v.Interface().(directory.Time)) {
+		d.fault("format", "must be a time of the years 1 to 9999 in UTC")
+	}
+	return nil
+}
+
+// writable reports whether RFC 3339 can express t in UTC; an offset may carry a
+// time over the edge.
+func writable(t directory.Time) bool {
+	year := t.Std().Year()
+	return 1 <= year && year <= 9999
+}
+
+func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {
+	if kind != '[' {
+		return d.mismatch("array")
+	}
+	if _, err := d.in.ReadToken(); err != nil {
+		return err
+	}
+	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
+	limit := maxListed
+	if d.in.StackDepth() == listOfBody {
+		limit = d.maxList
+	}
+	for d.in.PeekKind() != ']' {
+		n := v.Len()
+		if n == limit {
+			return fmt.Errorf("%w: more than %d elements at %q", errTooLarge, limit, d.base+shorten(d.in.StackPointer().Parent()))
+		}
+		if n == v.Cap() {
+			v.Grow(n + 1)
+		}
+		v.SetLen(n + 1)
+		v.Index(n).SetZero()
+		if err := d.element(v.Index(n)); err != nil {
+			return err
+		}
+	}
+	_, err := d.in.ReadToken()
+	return err
+}
+
+// element reads an element of a list, where null stands for nothing.
+func (d *decoder) element(v reflect.Value) error {
+	if d.in.PeekKind() == 'n' {
+		return d.skip("type", "must not be null")
+	}
+	return d.value(v)
+}
+
+func (d *decoder) object(kind jsontext.Kind, v reflect.Value) error {
+	if kind != '{' {
+		return d.mismatch("object")
+	}
+	if _, err := d.in.ReadToken(); err != nil {
+		return err
+	}
+	fields := fieldsOf(v.Type())
+	for d.in.PeekKind() != '}' {
+		name, err := d.in.ReadToken()
+		if err != nil {
+			return err
+		}
+		if i, known := fields[name.String()]; known {
+			err = d.value(v.Field(i))
+		} else if err = d.in.SkipValue(); err == nil {
+			d.faults.add(d.base+shorten(d.in.StackPointer()), unknownField, "no such field")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := d.in.ReadToken()
+	return err
+}
+
+var fieldCache sync.Map // reflect.Type → map[string]int
+
+// fieldsOf returns the fields of a struct by their JSON names.
+func fieldsOf(t reflect.Type) map[string]int {
+	if cached, ok := fieldCache.Load(t); ok {
+		return cached.(map[string]int)
+	}
+	fields := make(map[string]int, t.NumField())
+	for i := range t.NumField() {
+		fields[jsonName(t.Field(i))] = i
+	}
+	fieldCache.Store(t, fields)
+	return fields
+}
+
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}

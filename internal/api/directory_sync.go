@@ -1,0 +1,93 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
+)
+
+// maxClockSkew is how far ahead of the gateway's clock a sender's may be.
+const maxClockSkew = 5 * time.Minute
+
+func (s *Server) directorySync(c *call) error {
+	outcome, err := s.syncDirectory(c)
+	if err != nil {
+		outcome = problemOf(err).Code
+	}
+	s.metrics.syncs.WithLabelValues(outcome).Inc()
+	return err
+}
+
+// syncDirectory carries out a directory sync, or plans a dry run, and returns
+// its outcome in a word.
+func (s *Server) syncDirectory(c *call) (string, error) {
+	var req directory.DirectorySyncRequest
+	c.body(&req, s.options.MaxBody, s.options.MaxEntries)
+	if limit := directory.TimeOf(s.options.Gateway.Now().Add(maxClockSkew)); req.SnapshotAt != nil && *req.SnapshotAt > limit {
+		c.faults.add("/snapshot_at", "future", "is more than five minutes ahead of the gateway's clock")
+	}
+	if err := c.refusal(); err != nil {
+		return "", err
+	}
+	people, warnings, err := directory.ParseDirectoryEntries(req.Entries)
+	if err != nil {
+		return "", err
+	}
+	if err := c.reach(req.NetworkID); err != nil {
+		return "", err
+	}
+	command := directory.SyncDirectory{Request: &req, People: people, Warnings: warnings, Threshold: s.options.Threshold}
+	if req.DryRun {
+		result, position, err := gateway.Preview(s.options.Gateway, c.who.actor, command)
+		if err != nil {
+			return "", err
+		}
+		return "dry-run", answerWritten(c, http.StatusOK, result, position)
+	}
+	result, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
+	if err != nil {
+		return "", err
+	}
+	word := "unchanged"
+	if outcome.Changed {
+		word = "applied"
+	}
+	return word, answerWritten(c, http.StatusOK, result, outcome.Position)
+}
+
+// directoryStatus says how a network's directory stands.
+type directoryStatus struct {
+	NetworkID      uint16          `json:"network_id"`
+	Total          int             `json:"total"`           // members
+	Mapped         int             `json:"mapped"`          // of them, those with an enabled user record
+	Unmapped       int             `json:"unmapped"`        // the others
+	PreAssignments int             `json:"pre_assignments"` // roles that wait for a node
+	Enterprise     bool            `json:"enterprise"`
+	LastSync       *directory.Sync `json:"last_sync"`
+}
+
+func (s *Server) directoryStatus(c *call) error {
+	id := c.networkID()
+	state, _, err := s.read(c, id)
+	if err != nil {
+		return err
+	}
+	network, err := networkOf(state, id)
+	if err != nil {
+		return err
+	}
+	status := directoryStatus{NetworkID: id, Enterprise: network.Enterprise, LastSync: state.Sync(id)}
+	for m := range state.Members(id, 0) {
+		status.Total++
+		if u := state.User(id, state.Node(m.NodeID).ExternalID); u != nil && !u.Disabled {
+			status.Mapped++
+		}
+	}
+	status.Unmapped = status.Total - status.Mapped
+	for range state.Assignments(id) {
+		status.PreAssignments++
+	}
+	return c.answer(http.StatusOK, status)
+}

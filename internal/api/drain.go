@@ -1,0 +1,100 @@
+package api
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/replication-gateway/gateway/internal/hub"
+)
+
+// streams are the open ones.
+type streams struct {
+	mu   sync.Mutex
+	open map[*stream]struct{}
+	none chan struct{} // closed when open becomes empty, nil while nobody waits
+}
+
+// add registers a stream; remove takes it out again.
+func (o *streams) add(st *stream) (remove func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.open == nil {
+		o.open = make(map[*stream]struct{})
+	}
+	o.open[st] = struct{}{}
+	return func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		delete(o.open, st)
+		if len(o.open) == 0 && o.none != nil {
+			close(o.none)
+			o.none = nil
+		}
+	}
+}
+
+func (o *streams) all() []*stream {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Keys(o.open))
+}
+
+// empty returns a channel that is closed when no stream is open.
+func (o *streams) empty() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.open) == 0 {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	if o.none == nil {
+		o.none = make(chan struct{})
+	}
+	return o.none
+}
+
+// Drain prepares for the end: the gateway is not ready any more, new streams
+// are refused, and the open ones are ended one after the other, spread over the
+// given time so that their readers do not come back all at once. It returns
+// when no stream is left, some seconds after the last was ended if a reader
+// does not answer, or with ctx's error after ending what was left. Other
+// requests are still served.
+func (s *Server) Drain(ctx context.Context, over time.Duration) error {
+	s.draining.Store(true)
+	open := s.streams.all()
+	start := time.Now()
+	for i, st := range open {
+		due := over * time.Duration(i) / time.Duration(len(open))
+		pause(ctx, due-time.Since(start))
+		st.end(hub.Restarting(comeBack(over - time.Since(start))))
+	}
+	select {
+	case <-s.streams.empty():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// comeBack is when a reader should try again: after the rest of the drain, and
+// a little later at random.
+func comeBack(left time.Duration) time.Duration {
+	return max(left, 0) + 500*time.Millisecond + rand.N(time.Second)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

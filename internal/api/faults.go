@@ -1,0 +1,117 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Refusals by content. Unknown fields outrank the rest.
+var (
+	errUnknownField = errors.New("the body has fields that are not known")
+	errInvalid      = errors.New("the request is not valid")
+)
+
+// maxFaults is how many faults a problem lists.
+const maxFaults = 100
+
+// fault is one thing wrong with a request. Pointer is its place in the body,
+// RFC 6901, or the name of a path, query or header parameter after a slash.
+type fault struct {
+	Pointer string `json:"pointer"`
+	Code    string `json:"code"`
+	Detail  string `json:"detail"`
+}
+
+const unknownField = "unknown-field"
+
+// faults gathers what is wrong with a request. Those over maxFaults are
+// counted only.
+type faults struct {
+	list    []fault
+	total   int
+	unknown bool
+	useless map[string]bool // pointers to values of the wrong type
+}
+
+// addUseless adds the fault of a value that cannot be used at all. Nothing more
+// is said of it, nor of what is within.
+func (f *faults) addUseless(pointer, code, detail string) {
+	f.add(pointer, code, detail)
+	if f.useless == nil {
+		f.useless = make(map[string]bool)
+	}
+	f.useless[pointer] = true
+}
+
+func (f *faults) add(pointer, code, detail string) {
+	if within(pointer, f.useless) {
+		return
+	}
+	f.total++
+	if code == unknownField && !f.unknown {
+		// One of these must be in the list, since the refusal is named after it.
+		f.unknown = true
+		f.list = f.list[:min(len(f.list), maxFaults-1)]
+	}
+	if len(f.list) < maxFaults {
+		f.list = append(f.list, fault{pointer, code, detail})
+	}
+}
+
+// within reports whether a pointer or what contains it is in set.
+func within(pointer string, set map[string]bool) bool {
+	for len(set) > 0 {
+		if set[pointer] {
+			return true
+		}
+		i := strings.LastIndexByte(pointer, '/')
+		if i < 0 {
+			break
+		}
+		pointer = pointer[:i]
+	}
+	return false
+}
+
+func (f *faults) err() error {
+	if f.total == 0 {
+		return nil
+	}
+	return &faultsError{*f}
+}
+
+// faultsError is the refusal of a request for its faults.
+type faultsError struct{ faults }
+
+func (e *faultsError) Error() string { return fmt.Sprintf("%v, %d faults", e.Unwrap(), e.total) }
+
+func (e *faultsError) Unwrap() error {
+	if e.unknown {
+		return errUnknownField
+	}
+	return errInvalid
+}
+
+// maxPointer bounds a pointer, whose parts a client chooses; of a longer one
+// the parent is told.
+const maxPointer = 1024
+
+// pointer returns the JSON pointer to a member or an element of base.
+func pointer[K string | int](base string, key K) string {
+	part := strings.NewReplacer("~", "~0", "/", "~1").Replace(fmt.Sprint(key))
+	if len(base)+len(part) >= maxPointer {
+		return base
+	}
+	return base + "/" + part
+}
+
+// shorten is the same bound for a pointer that the decoder made.
+func shorten(p jsontext.Pointer) string {
+	for len(p) > maxPointer {
+		p = p.Parent()
+	}
+	return string(p)
+}

@@ -1,0 +1,111 @@
+package api
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// observed is the outermost middleware: it makes the call, and whatever becomes
+// of it there is one line in the log and one observation in the metrics.
+func (s *Server) observed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		c := &call{Request: r, w: &recorder{ResponseWriter: w}, id: requestID(r)}
+		c.header().Set("X-Request-Id", c.id)
+		c.w.upgraded = func() { s.measure(c, start) } // the stream may go on for days
+		defer s.finish(c, start)
+		next.ServeHTTP(c.w, r.WithContext(withCall(r.Context(), c)))
+	})
+}
+
+// finish ends a call, also one whose handler panicked.
+func (s *Server) finish(c *call, start time.Time) {
+	aborted := false
+	switch r := recover(); r {
+	case nil:
+	case http.ErrAbortHandler:
+		aborted = true
+	default:
+		aborted = c.w.status != 0
+		s.refuse(c, fmt.Errorf("handler panicked: %v\n%s", r, debug.Stack()))
+	}
+	if c.w.status != http.StatusSwitchingProtocols {
+		s.measure(c, start)
+	}
+	s.options.Logger.Info().Str("method", c.Method).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
+		Float64("duration_ms", float64(time.Since(start).Microseconds())/1000).Str("request_id", c.id).
+		Str("actor", c.who.actor).Str("remote", c.RemoteAddr).Msg("request")
+	if aborted {
+		panic(http.ErrAbortHandler) // what was sent is not whole: break the connection off
+	}
+}
+
+func (s *Server) measure(c *call, start time.Time) {
+	method, route := c.Method, c.route
+	if !slices.Contains([]string{"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}, method) {
+		method = "other" // clients choose it, and a label must not grow
+	}
+	if route == "" {
+		route = "none"
+	}
+	s.metrics.requests.WithLabelValues(route, method, strconv.Itoa(c.w.code())).Observe(time.Since(start).Seconds())
+}
+
+// maxRequestID is the length of the longest X-Request-Id that is taken over.
+const maxRequestID = 128
+
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	sane := id != "" && len(id) <= maxRequestID &&
+		!strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f })
+	if sane {
+		return id
+	}
+	return strings.ToLower(rand.Text())
+}
+
+// recorder notes what becomes of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status   int // 0 before the header
+	bytes    int64
+	upgraded func()
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+		if status == http.StatusSwitchingProtocols {
+			r.upgraded()
+		}
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap gives http.ResponseController what is beneath.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// code is the status that the client sees.
+func (r *recorder) code() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"crypto/sha256"
+	"io/fs"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
+)
+
+// Options sets up a Server. All fields but AllowedOrigins must be set, and a
+// zero Threshold turns the removal threshold off.
+type Options struct {
+	Gateway        *gateway.Gateway
+	Logger         zerolog.Logger
+	Registry       *prometheus.Registry // served at /metrics, and given the metrics of this package
+	AdminToken     string
+	Version        Version
+	AllowedOrigins []string            // such as https://ops.example, beside the host itself
+	MaxBody        int64               // bytes of a directory sync or a batch
+	MaxEntries     int                 // entries of a directory sync
+	Threshold      directory.Threshold // of a directory sync
+	WriteTimeout   time.Duration       // after which a reader that takes no byte is dropped
+	Assets         fs.FS               // index.html, client.js and the folder assets
+	OpenAPI        []byte              // openapi.yaml
+}
+
+// Version says which program is running.
+type Version struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+}
+
+// Server answers HTTP requests. It holds no goroutine of its own while no
+// stream is open.
+type Server struct {
+	options Options
+	metrics *metrics
+	assets  map[string]*asset // by path
+
+	adminHash [sha256.Size]byte
+	origins   map[string]bool
+
+	draining atomic.Bool
+	streams  streams
+	watch    tokenWatch
+}
+
+// New returns a Server. It panics when the assets cannot be read, which are
+// part of the program, or when the registry has its metrics already.
+func New(o Options) *Server {
+	s := &Server{
+		options:   o,
+		metrics:   newMetrics(o.Registry),
+		assets:    mustLoadAssets(o.Assets, o.OpenAPI),
+		adminHash: sha256.Sum256([]byte(o.AdminToken)),
+		origins:   make(map[string]bool),
+	}
+	for _, origin := range o.AllowedOrigins {
+		s.origins[origin] = true
+	}
+	s.watch.gateway = o.Gateway
+	return s
+}
+
+// Handler returns the handler of all routes.
+func (s *Server) Handler() http.Handler { return s.observed(s.secured(s.crossOrigin(s.router()))) }

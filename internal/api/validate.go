@@ -1,0 +1,98 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/mail"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/go-playground/validator/v10"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+)
+
+// validate knows, beside the library's own tags:
+//
+//   - external_id: what directory.CheckExternalID accepts
+//   - address: an e-mail address without a display name
+//   - plain: no control characters
+var validate = newValidator()
+
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(jsonName)
+	for tag, good := range map[string]func(string) bool{
+		"external_id": func(s string) bool { return directory.CheckExternalID(s) == nil },
+		"address":     isAddress,
+		"plain":       func(s string) bool { return !strings.ContainsFunc(s, unicode.IsControl) },
+	} {
+		err := v.RegisterValidation(tag, func(fl validator.FieldLevel) bool { return good(fl.Field().String()) }, true)
+		if err != nil {
+			panic(fmt.Sprintf("api: validation %s: %v", tag, err))
+		}
+	}
+	return v
+}
+
+// maxAddress is the longest e-mail address that mail can carry, in bytes.
+const maxAddress = 254
+
+func isAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && len(s) <= maxAddress
+}
+
+// validateInto checks v, a pointer to a struct, by its tags.
+func validateInto(v any, base string, f *faults) {
+	err := validate.Struct(v)
+	found, ok := errors.AsType[validator.ValidationErrors](err)
+	if err != nil && !ok {
+		panic(fmt.Sprintf("api: validate %T: %v", v, err))
+	}
+	for _, e := range found {
+		f.add(pointerOf(e, base), codeOf(e), detailOf(e))
+	}
+}
+
+// pointerOf turns the likes of Request.entries[3].role into base/entries/3/role.
+func pointerOf(e validator.FieldError, base string) string {
+	_, path, _ := strings.Cut(e.Namespace(), ".")
+	return base + "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+}
+
+func codeOf(e validator.FieldError) string {
+	if s, ok := e.Value().(string); ok && s == "" && e.Tag() == "external_id" {
+		return "required"
+	}
+	return e.Tag()
+}
+
+func detailOf(e validator.FieldError) string {
+	switch e.Tag() {
+	case "required":
+		return "is required"
+	case "external_id":
+		return directory.CheckExternalID(e.Value().(string)).Error()
+	case "address":
+		return "must be an e-mail address"
+	case "plain":
+		return "must not have control characters"
+	case "oneof":
+		return "must be one of " + strings.Join(strings.Fields(e.Param()), ", ")
+	case "max", "min":
+		return fmt.Sprintf("must be %s %s%s", map[string]string{"max": "at most", "min": "at least"}[e.Tag()], e.Param(), unitOf(e))
+	}
+	return "is not valid"
+}
+
+// unitOf says what a bound counts.
+func unitOf(e validator.FieldError) string {
+	unit := map[reflect.Kind]string{reflect.String: " character", reflect.Slice: " element"}[e.Kind()]
+	if n, err := strconv.Atoi(e.Param()); unit != "" && (err != nil || n != 1) {
+		unit += "s"
+	}
+	return unit
+}
