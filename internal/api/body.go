@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +59,13 @@ func (c *call) body(v any, limit int64, maxList int) {
 
 // optionalBody is body for routes that take an empty body for {}.
 func (c *call) optionalBody(v any) {
-	if c.ContentLength != 0 {
-		c.body(v, maxSmallBody, maxListed)
+	body := bufio.NewReader(c.Body)
+	if _, err := body.Peek(1); err == io.EOF {
+		return
 	}
+	c.Body = struct {
+		io.Reader
+		io.Closer
+	}{body, c.Body}
+	c.body(v, maxSmallBody, maxListed)
 }

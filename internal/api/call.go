@@ -129,7 +129,7 @@ func (c *call) reach(networks ...uint16) error {
 	all := c.view()
 	for _, id := range networks {
 		if !all.SeesNetwork(id) {
-			return fmt.Errorf("%w: network %d", errForbidden, id)
+			return fmt.Errorf("%w: network %d is out of reach", errForbidden, id)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"encoding"
 	"errors"
 	"fmt"
 	"io"
@@ -74,7 +73,6 @@ type decoder struct {
 }
 
 var (
-	textType = reflect.TypeFor[encoding.TextUnmarshaler]()
 	timeType = reflect.TypeFor[directory.Time]()
 	rawType  = reflect.TypeFor[jsontext.Value]()
 )
@@ -91,8 +89,8 @@ func (d *decoder) value(v reflect.Value) error {
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		return d.value(v.Elem())
-	case reflect.PointerTo(v.Type()).Implements(textType):
-		return d.text(kind, v)
+	case v.Type() == timeType:
+		return d.time(kind, v)
 	}
 	switch v.Kind() {
 	case reflect.Struct:
@@ -156,20 +154,20 @@ func (d *decoder) number(kind jsontext.Kind, v reflect.Value) error {
 	return nil
 }
 
-// text reads a string into what parses strings by itself.
-func (d *decoder) text(kind jsontext.Kind, v reflect.Value) error {
+func (d *decoder) time(kind jsontext.Kind, v reflect.Value) error {
 	if kind != '"' {
 		return d.mismatch("string")
 	}
-	t, err := d.in.ReadToken()
+	text, err := d.in.ReadToken()
 	if err != nil {
 		return err
 	}
-	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(t.String())); err != nil {
-		d.fault("format", err.Error())
-	} else if v.Type() == timeType && !writable(v.Interface().(directory.Time)) {
-		d.fault("format", "must be a time of the years 1 to 9999 in UTC")
+	var t directory.Time
+	if err := t.UnmarshalText([]byte(text.String())); err != nil || !writable(t) {
+		d.fault("format", "must be an RFC 3339 time of the years 1 to 9999 in UTC")
+		return nil
 	}
+	v.SetInt(int64(t))
 	return nil
 }
 

@@ -101,7 +101,7 @@ const maxPointer = 1024
 
 // pointer returns the JSON pointer to a member or an element of base.
 func pointer[K string | int](base string, key K) string {
-	part := strings.NewReplacer("~", "~0", "/", "~1").Replace(fmt.Sprint(key))
+	part := strings.NewReplacer("~", "~0", "/", "~1").Replace(strings.ToValidUTF8(fmt.Sprint(key), "\uFFFD"))
 	if len(base)+len(part) >= maxPointer {
 		return base
 	}

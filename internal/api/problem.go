@@ -16,7 +16,7 @@ import (
 // beside them in refusals.
 var (
 	errUnauthorized     = errors.New("the request carries no credential that is good here")
-	errForbidden        = errors.New("the credential does not reach this")
+	errForbidden        = errors.New("not allowed")
 	errNotFound         = errors.New("there is nothing at this path")
 	errMethodNotAllowed = errors.New("the path does not take this method")
 	errUnsupported      = errors.New("the body must be application/json in UTF-8")

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -119,7 +120,7 @@ func (s *Server) run(rt route, c *call) error {
 	}
 	c.who = who
 	if !rt.access.admits(who.role) {
-		return errForbidden
+		return fmt.Errorf("%w: the token has the role %s", errForbidden, who.role)
 	}
 	c.readQuery(rt.query)
 	return rt.handle(s, c)

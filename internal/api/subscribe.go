@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,7 +25,7 @@ func (s *Server) subscribe(c *call) error {
 		return err
 	}
 	if !s.originAllowed(c.Request) {
-		return errForbidden
+		return fmt.Errorf("%w: pages of this origin may not subscribe", errForbidden)
 	}
 	if s.draining.Load() {
 		return errDraining

@@ -79,7 +79,8 @@ func TestNothingIsShownBeforeItIsDurable(t *testing.T) {
 	}
 	select {
 	case err := <-answered:
-		t.Errorf("before the sync the command was answered: %v", err)
+		close(release)
+		t.Fatalf("before the sync the command was answered: %v", err)
 	default:
 	}
 	close(release)

@@ -120,9 +120,9 @@ func TestAccidentAtEveryStep(t *testing.T) {
 		"kill":                             {func(d *disk, n int) { d.dieAt = n }, nil, 3},
 		"power cut, nothing kept":          {func(d *disk, n int) { d.dieAt = n }, none, 1},
 		"power cut, all kept":              {func(d *disk, n int) { d.dieAt = n }, all, 1},
-		"power cut, some sectors":          {func(d *disk, n int) { d.dieAt = n }, some, 6},
-		"failure":                          {func(d *disk, n int) { d.failAt = n }, nil, 4},
-		"failure and power cut":            {func(d *disk, n int) { d.failAt = n }, some, 4},
+		"power cut, some sectors":          {func(d *disk, n int) { d.dieAt = n }, some, 4},
+		"failure":                          {func(d *disk, n int) { d.failAt = n }, nil, 3},
+		"failure and power cut":            {func(d *disk, n int) { d.failAt = n }, some, 3},
 		"failure and power cut, none kept": {func(d *disk, n int) { d.failAt = n }, none, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestAccidentAtEveryStep(t *testing.T) {
 // The zero-filling runs beside the writer here, so steps differ from run to run; what must hold does not.
 func TestAccidentWhileFilling(t *testing.T) {
 	groups := slices.Repeat([][]int{{30000}, {200, 50000}, {120000}}, 25)
-	for step := 12; ; step += 9 {
+	for step := 12; ; step += 37 {
 		d, h := newDisk(uint64(step)), &history{}
 		if step%2 == 0 {
 			d.failAt = step

@@ -1,0 +1,105 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"pgregory.net/rapid"
+
+	"github.com/replication-gateway/gateway/internal/api"
+	"github.com/replication-gateway/gateway/internal/directory"
+)
+
+func TestPointersAreEscaped(t *testing.T) {
+	faults, err := api.Decode([]byte(`{"a/b~c":1,"network_id":7,"entries":[{"external_id":"x","\u0000":1}]}`), &directory.DirectorySyncRequest{}, 10)
+	if want := []string{"/a~1b~0c unknown-field", "/entries/0/\x00 unknown-field"}; err != nil || !slices.Equal(faults, want) {
+		t.Errorf("got %q, %v, want %q", faults, err, want)
+	}
+	long := strings.Repeat("x", 5000)
+	faults, err = api.Decode([]byte(`{"`+long+`":1,"network_id":7,"entries":[{"external_id":"x"}]}`), &directory.DirectorySyncRequest{}, 10)
+	if want := []string{" unknown-field"}; err != nil || !slices.Equal(faults, want) {
+		t.Errorf("a long name: got %.100q, %v, want %q", faults, err, want)
+	}
+}
+
+// requests draws directory syncs that are as they should be.
+var requests = rapid.Custom(func(t *rapid.T) directory.DirectorySyncRequest {
+	text := rapid.StringMatching(`[a-zé漢"\\/<]{1,12}`)
+	entry := rapid.Custom(func(t *rapid.T) directory.DirectoryEntry {
+		e := directory.DirectoryEntry{ExternalID: text.Draw(t, "id"), Disabled: rapid.Bool().Draw(t, "disabled")}
+		if rapid.Bool().Draw(t, "named") {
+			name := text.Draw(t, "name")
+			e.DisplayName = &name
+		}
+		if rapid.Bool().Draw(t, "grouped") {
+			groups := rapid.SliceOfN(text, 0, 4).Draw(t, "groups")
+			e.Groups = &groups
+		}
+		if rapid.Bool().Draw(t, "with a role") {
+			role := rapid.SampledFrom([]string{"owner", "admin", "member"}).Draw(t, "role")
+			e.Role = &role
+		}
+		return e
+	})
+	r := directory.DirectorySyncRequest{NetworkID: rapid.Uint16Min(1).Draw(t, "network"), Entries: rapid.SliceOfN(entry, 1, 5).Draw(t, "entries"),
+		RemoveUnlisted: rapid.Bool().Draw(t, "remove"), ConfirmPlan: text.Draw(t, "plan")}
+	if rapid.Bool().Draw(t, "with a time") {
+		at := directory.Time(rapid.Int64Range(0, 4e12).Draw(t, "at"))
+		r.SnapshotAt = &at
+	}
+	return r
+})
+
+func TestWhatIsEncodedIsDecodedTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := requests.Draw(t, "request")
+		sent, err := jsonv2.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got directory.DirectorySyncRequest
+		faults, err := api.Decode(sent, &got, 1000)
+		if err != nil || len(faults) > 0 {
+			t.Fatalf("%s: %v %q", sent, err, faults)
+		}
+		if again, _ := jsonv2.Marshal(got); !bytes.Equal(again, sent) {
+			t.Fatalf("got  %s\nwant %s", again, sent)
+		}
+	})
+}
+
+// FuzzDecode holds the decoder against the standard one: what either refuses as
+// no JSON the strict one does, and what passes without a fault means the same
+// to both.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{
+		`{"network_id":7,"entries":[{"external_id":"a","groups":["x"],"role":"admin","email":"a@b.example","disabled":true}],"dry_run":true,"snapshot_at":"2026-01-02T03:04:05Z"}`,
+		`{"network_id":7,"entries":[{"external_id":"a"},]}`, `{"network_id":7,"network_id":7}`, `{"entries":[[[null]]]}`, `[]`, `null`, ``, `{"network_id":1e2}`, "\"\xff\"",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var strict, standard directory.DirectorySyncRequest
+		faults, err := api.Decode(b, &strict, 1000)
+		if err != nil {
+			return
+		}
+		if !json.Valid(b) {
+			t.Fatalf("taken for JSON: %q", b)
+		}
+		if len(faults) > 0 {
+			return
+		}
+		if err := json.Unmarshal(b, &standard); err != nil {
+			t.Fatalf("without a fault: %q, and yet: %v", b, err)
+		}
+		got, _ := jsonv2.Marshal(strict)
+		if want, _ := jsonv2.Marshal(standard); !bytes.Equal(got, want) {
+			t.Fatalf("%q:\ngot  %s\nwant %s", b, got, want)
+		}
+	})
+}

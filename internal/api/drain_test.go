@@ -1,0 +1,120 @@
+package api_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/replication-gateway/gateway/internal/api"
+	"github.com/replication-gateway/gateway/internal/gateway"
+)
+
+// pipes is a listener whose connections are pipes, since time stands still
+// under synctest only while nobody waits for a real socket.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipes) Close() error   { close(p.closed); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
+	client, server := net.Pipe()
+	p.conns <- server
+	return client, nil
+}
+
+// still is a gateway in a synctest bubble with streams that read all the time.
+// ends receives the time of each end.
+func still(t *testing.T, options api.Options, streams int) (s *api.Server, ends chan time.Time, stop func()) {
+	registry := prometheus.NewRegistry()
+	g, err := gateway.Open(gateway.Options{Dir: t.TempDir(), Heartbeat: time.Hour, Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.Gateway, options.Logger, options.Registry = g, zerolog.Nop(), registry
+	options.AdminToken, options.WriteTimeout, options.Assets = adminToken, 10*time.Second, os.DirFS("../../web")
+	s = api.New(options)
+	listener := pipes{make(chan net.Conn), make(chan struct{})}
+	server := &http.Server{Handler: s.Handler()}
+	go func() { _ = server.Serve(listener) }()
+	transport := &http.Transport{DialContext: listener.dial}
+	ends = make(chan time.Time, streams)
+	for range streams {
+		conn, _, err := websocket.Dial(t.Context(), "http://gateway/subscribe", &websocket.DialOptions{
+			HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {"Bearer " + adminToken}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for {
+				if _, _, err := conn.Read(t.Context()); err != nil {
+					ends <- time.Now()
+					return
+				}
+			}
+		}()
+	}
+	synctest.Wait() // until the streams are all there
+	return s, ends, func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+		if err := g.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestDrainIsPaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ends, stop := still(t, api.Options{}, 5)
+		defer stop()
+		start := time.Now()
+		if err := s.Drain(t.Context(), 10*time.Second); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		var got []time.Duration
+		for range 5 {
+			got = append(got, (<-ends).Sub(start))
+		}
+		slices.Sort(got)
+		if want := []time.Duration{0, 2e9, 4e9, 6e9, 8e9}; !slices.Equal(got, want) {
+			t.Errorf("streams ended after %v, want %v", got, want)
+		}
+	})
+}
+
+func TestDrainEndsAllAtOnceWhenItsTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, ends, stop := still(t, api.Options{}, 4)
+		defer stop()
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		_ = s.Drain(ctx, time.Hour)
+		for range 4 {
+			if got := (<-ends).Sub(start); got > 3*time.Second {
+				t.Errorf("a stream ended after %v, want all within 3s", got)
+			}
+		}
+	})
+}

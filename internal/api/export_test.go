@@ -1,0 +1,30 @@
+package api
+
+import "github.com/replication-gateway/gateway/internal/directory"
+
+// Decode gives tests the decoder of bodies without a request around it.
+func Decode(b []byte, v any, maxList int) (faults []string, err error) {
+	var f faultList
+	err = decode(b, v, "", maxList, &f)
+	for _, fault := range f.list {
+		faults = append(faults, fault.Pointer+" "+fault.Code)
+	}
+	return faults, err
+}
+
+type faultList = faults
+
+// RouteLine is a line of the route table.
+type RouteLine struct {
+	Method, Pattern string
+	Query           []string
+	Roles           []directory.AccessRole // nil for all the world
+}
+
+// RouteTable returns the route table.
+func RouteTable() (lines []RouteLine) {
+	for _, r := range routes {
+		lines = append(lines, RouteLine{r.method, r.pattern, r.query, r.access})
+	}
+	return lines
+}

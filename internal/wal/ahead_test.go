@@ -1,0 +1,83 @@
+package wal
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+)
+
+const aheadFile = "/data/segment"
+
+func startAhead(t *testing.T, d *disk, size int64, failed func(error)) (*zeroAhead, Handle) {
+	t.Helper()
+	f, err := d.Open(aheadFile, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := startZeroAhead(d, aheadFile, 0, size, failed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z, f
+}
+
+func TestFillingGoesAheadOfTheWriter(t *testing.T) {
+	const size = 10 << 20
+	d := newDisk(1)
+	z, f := startAhead(t, d, size, func(err error) { t.Error(err) })
+	written := bytes.Repeat([]byte{'x'}, 1<<20)
+	if err := z.write(f, written, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.stop(); err != nil {
+		t.Fatal(err)
+	}
+	got := d.names[aheadFile].platter
+	if len(got) != len(written)+fillAhead {
+		t.Errorf("the file has %d bytes on disk, want %d", len(got), len(written)+fillAhead)
+	}
+	if !isZero(got[len(written):]) {
+		t.Error("what is filled is not zero")
+	}
+}
+
+func TestFillingNeverFallsOnWhatWasWritten(t *testing.T) {
+	const size, frame = 5 << 20, 96 << 10
+	d := newDisk(1)
+	z, f := startAhead(t, d, size, func(err error) { t.Error(err) })
+	var want []byte
+	for i := range size / frame {
+		b := bytes.Repeat([]byte{byte(1 + i%255)}, frame)
+		if err := z.write(f, b, int64(len(want))); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, b...)
+	}
+	if err := z.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.names[aheadFile].cache; len(got) > size || !bytes.Equal(got[:len(want)], want) {
+		t.Errorf("the file of %d bytes does not hold what was written", len(got))
+	}
+}
+
+func TestFailedFillingIsReported(t *testing.T) {
+	d := newDisk(1)
+	var failure error
+	z, f := startAhead(t, d, 10<<20, func(err error) { failure = err })
+	d.failAt = d.steps + 3 // past the write: in the filling
+	if err := z.write(f, []byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	// A writer that comes after it still gets through.
+	if err := z.write(f, bytes.Repeat([]byte("x"), 4<<20), 1); err != nil && !errors.Is(err, errFault) {
+		t.Fatal(err)
+	}
+	if err := z.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(failure, errFault) {
+		t.Errorf("reported %v, want the fault", failure)
+	}
+}
