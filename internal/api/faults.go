@@ -86,7 +86,12 @@ func (f *faults) err() error {
 // faultsError is the refusal of a request for its faults.
 type faultsError struct{ faults }
 
-func (e *faultsError) Error() string { return fmt.Sprintf("%v, %d faults", e.Unwrap(), e.total) }
+func (e *faultsError) Error() string {
+	if e.total == 1 {
+		return fmt.Sprintf("%v: one fault", e.Unwrap())
+	}
+	return fmt.Sprintf("%v: %d faults", e.Unwrap(), e.total)
+}
 
 func (e *faultsError) Unwrap() error {
 	if e.unknown {

@@ -256,4 +256,3 @@ func footprintLine(f Footprint) string {
 	}
 	return out
 }
-

@@ -347,4 +347,3 @@ func sameContent(a, b DirectoryEntry) bool {
 }
 
 func setOf(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
-

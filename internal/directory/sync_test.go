@@ -246,4 +246,3 @@ func directoryOf(rows []Record) *State {
 	}
 	return s
 }
-

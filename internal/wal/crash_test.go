@@ -43,7 +43,8 @@ func (h *history) append(l Log, sizes [][]int) error {
 			records = append(records, record(last+1+uint64(j), size))
 			texts = append(texts, string(records[j]))
 		}
-		committed := last / 2
+		// In turn what a primary without standbys says, what one with standbys does, and nothing new.
+		committed := []uint64{last + uint64(len(group)), last, 0}[i%3]
 		h.inFlight = texts
 		if err := l.Append(last+1, records, committed); err != nil {
 			return err

@@ -93,7 +93,7 @@ func (l *File) write(first uint64, records [][]byte, committed uint64) error {
 	// The seal must fit behind the frame.
 	end := l.active.end + (frameHeader{bodyLen: n}).size() + frameHeaderLen
 	if end > l.segmentSize && !l.active.empty() {
-		if err := l.roll(first, committed); err != nil {
+		if err := l.roll(first); err != nil {
 			return err
 		}
 	}
@@ -124,14 +124,15 @@ func (a activeSegment) append(frame []byte) error {
 }
 
 // roll makes the segment that begins with next and seals the active one. The new one comes first: a seal always has
-// a successor, and an unsealed segment an empty one at most.
-func (l *File) roll(next, committed uint64) error {
+// a successor, and an unsealed segment an empty one at most. The seal carries what may be shown before the group that
+// is about to be written.
+func (l *File) roll(next uint64) error {
 	fresh, err := l.activate(createSegment(l.fs, l.dir, segmentHeader{first: next, lineage: l.lineage}, l.segmentSize))
 	if err != nil {
 		return err
 	}
 	spent := l.active
-	seal, h := appendSeal(l.buf[:0], spent.seed, next, committed)
+	seal, h := appendSeal(l.buf[:0], spent.seed, next, l.mark.known())
 	if err := spent.append(seal); err != nil {
 		return errors.Join(err, fresh.close())
 	}
