@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/hub":         {},
 	"internal/hub/hubtest": {},
 	"internal/wal":         {},
+	"internal/wal/waltest": {"internal/wal"},
 }
 
 // onlyIn says which libraries belong to one package alone.

@@ -53,6 +53,15 @@ func TestParseDirectoryEntries(t *testing.T) {
 	}
 }
 
+// A list of groups that is given and nil is an empty one, not one left out.
+func TestNilGroupsAreGiven(t *testing.T) {
+	var none []string
+	people, _, err := ParseDirectoryEntries([]DirectoryEntry{{ExternalID: "a", Groups: &none}, {ExternalID: "b"}})
+	if err != nil || people[0].Groups == nil || people[1].Groups != nil {
+		t.Errorf("given and nil reads as %#v, left out as %#v, %v", people[0].Groups, people[1].Groups, err)
+	}
+}
+
 // A refusal names each entry that differs from an earlier one of its person.
 func TestConflictNamesTheEntries(t *testing.T) {
 	tests := []struct {

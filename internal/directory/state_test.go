@@ -14,7 +14,7 @@ import (
 func pages[K comparable, R any](list func(after K) iter.Seq[R], key func(R) K, size int) []K {
 	var keys []K
 	var after K
-	for {
+	for range 100 { // a list that goes in circles ends here
 		n := 0
 		for row := range list(after) {
 			keys = append(keys, key(row))
@@ -27,6 +27,7 @@ func pages[K comparable, R any](list func(after K) iter.Seq[R], key func(R) K, s
 		}
 		after = keys[len(keys)-1]
 	}
+	return keys
 }
 
 // Lists are sorted by key, and read in pages they have every row once, the

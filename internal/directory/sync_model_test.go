@@ -346,4 +346,4 @@ func sameContent(a, b DirectoryEntry) bool {
 		text(a.Role) == text(b.Role) && a.Disabled == b.Disabled && groups(a) == groups(b)
 }
 
-func setOf(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
+func setOf[T cmp.Ordered](list []T) []T { return slices.Compact(slices.Sorted(slices.Values(list))) }

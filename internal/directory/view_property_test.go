@@ -300,12 +300,16 @@ func rowsOfPart(t *rapid.T, v View, part []byte) []string {
 	return rows
 }
 
-// The name of a view says all of it.
+// The name of a view says all of it, and each view has one name.
 func TestViewRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		role := rapid.SampledFrom([]AccessRole{AccessAdmin, AccessViewer, AccessReplica, AccessSync}).Draw(t, "role")
 		networks := rapid.SliceOfN(rapid.Uint16(), 0, 5).Draw(t, "networks")
 		v := NewView(role, networks...)
+		want := string(role) + ":" + strings.Trim(strings.ReplaceAll(fmt.Sprint(setOf(networks)), " ", ","), "[]")
+		if v.String() != want {
+			t.Fatalf("the view of %v is named %s, want %s", networks, v, want)
+		}
 		read, err := ParseView(v.String())
 		if err != nil || read.String() != v.String() || read.Role() != role || !slices.Equal(read.Networks(), v.Networks()) {
 			t.Fatalf("view %s is read as %s, %v", v, read, err)

@@ -40,6 +40,8 @@ func TestLimitedViewFollowsNodes(t *testing.T) {
 			[]Op{OpOf(DeleteMember{8, 1})}, []string{}},
 		{"a role that changes brings no row", []Op{putMember(7, 1, RoleAdmin)},
 			[]Op{putMember(7, 1, RoleOwner)}, []string{"member.put 7/1 owner @0"}},
+		{"a role that changes does not keep a node that leaves", []Op{putMember(7, 1, RoleAdmin)},
+			[]Op{putMember(7, 1, RoleOwner), OpOf(DeleteMember{7, 1})}, []string{"member.put 7/1 owner @0", "member.delete 7/1", "node.delete 1"}},
 		{"a node out of sight changes unseen", []Op{putMember(8, 1, RoleAdmin)},
 			[]Op{putNode(1, "bob")}, []string{}},
 		{"a node in sight changes", []Op{putMember(7, 1, RoleAdmin)},
