@@ -59,11 +59,14 @@ func TestFrames(t *testing.T) {
 		time.Sleep(15*time.Second + 7*time.Millisecond)
 		equal(t, frames(s), []string{`{"type":"heartbeat","epoch":"e-1","seq_no":7,"at":"2000-01-01T00:00:15.007Z","interval_ms":15000,"digest":"00000000000000a7"}`})
 
+		time.Sleep(15 * time.Second)
+		equal(t, frames(s), []string{`{"type":"heartbeat","epoch":"e-1","seq_no":7,"at":"2000-01-01T00:00:30.007Z","interval_ms":15000,"digest":"00000000000000a7"}`})
+
 		again, err := m.AddSub(SubOptions{Digest: true, Resume: true, Since: 6})
 		must(t, err)
 		m.PushDelta(State{SeqNo: 8}, fixed(8, "80"))
 		equal(t, frames(again), []string{
-			`{"type":"heartbeat","epoch":"e-1","seq_no":6,"at":"2000-01-01T00:00:15.007Z","interval_ms":15000,"resumed":true,"digest":"00000000000000a6"}`,
+			`{"type":"heartbeat","epoch":"e-1","seq_no":6,"at":"2000-01-01T00:00:30.007Z","interval_ms":15000,"resumed":true,"digest":"00000000000000a6"}`,
 			`{"type":"delta","epoch":"e-1","prev_seq_no":6,"seq_no":8,"entries":[80]}`,
 		})
 	})
@@ -136,6 +139,12 @@ func TestEnvelopeFitsFrame(t *testing.T) {
 	if n := len(f.snapshot(s, "")[0]); n > 999 {
 		t.Errorf("the longest snapshot has %d bytes, want at most 999", n)
 	}
+}
+
+// TestHeartbeatTimeIsUTC wherever the gateway runs.
+func TestHeartbeatTimeIsUTC(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.FixedZone("", 3600))
+	contains(t, string(framer{}.heartbeat(beat{}, at)), `"at":"2026-01-02T02:04:05.006Z"`)
 }
 
 func TestValidEpoch(t *testing.T) {

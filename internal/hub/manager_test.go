@@ -92,6 +92,59 @@ func TestGapsPanic(t *testing.T) {
 	}
 }
 
+// TestPushReplacesState: everybody gets the new state after what it has begun,
+// even one with numbers that were there before.
+func TestPushReplacesState(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	var resyncs []string
+	m.options.Observe.Resync = func(reason string) { resyncs = append(resyncs, reason) }
+	state := func(name string) State {
+		return State{SeqNo: 3, Parts: func(Class, int) [][]byte {
+			return [][]byte{fmt.Appendf(nil, `{"%s":[1]}`, name), fmt.Appendf(nil, `{"%s":[2]}`, name)}
+		}}
+	}
+	snapshot := func(name string) []string {
+		return []string{
+			`{"type":"snapshot","epoch":"e","seq_no":3,"snapshot":{"` + name + `":[1]},"more":true}`,
+			`{"type":"snapshot","epoch":"e","seq_no":3,"snapshot":{"` + name + `":[2]}}`,
+		}
+	}
+	delta := func(entry string) string {
+		return `{"type":"delta","epoch":"e","prev_seq_no":3,"seq_no":4,"entries":[` + entry + `]}`
+	}
+	add := func() *Sub {
+		s, err := m.AddSub(SubOptions{})
+		must(t, err)
+		return s
+	}
+
+	m.Push(state("old"))
+	reading, done := add(), add()
+	resumed, err := m.AddSub(SubOptions{Resume: true, Since: 3})
+	must(t, err)
+	frames(resumed)
+	reading.Next(nil, 1) // heartbeat
+	reading.Next(nil, 1) // first part
+	frames(done)
+	m.PushDelta(State{SeqNo: 4}, fixed(4, `"old"`))
+	equal(t, frames(done), []string{delta(`"old"`)})
+
+	m.Push(state("new"))
+	fresh := add()
+	equal(t, frames(fresh)[1:], snapshot("new"))
+	equal(t, frames(reading), append(snapshot("old")[1:], snapshot("new")...))
+	equal(t, frames(done), snapshot("new"))
+	equal(t, frames(resumed), snapshot("new"))
+	if got, want := fmt.Sprint(resyncs), fmt.Sprint([]string{StateReplaced, StateReplaced, StateReplaced}); got != want {
+		t.Errorf("observed resyncs %s, want %s", got, want)
+	}
+
+	m.PushDelta(State{SeqNo: 4}, fixed(4, `"new"`))
+	for _, s := range []*Sub{fresh, reading, done, resumed} {
+		equal(t, frames(s), []string{delta(`"new"`)})
+	}
+}
+
 // TestStalledReader: one that never reads delays nobody and costs a cursor.
 func TestStalledReader(t *testing.T) {
 	m, mod := start(Options{MaxCommits: 10})

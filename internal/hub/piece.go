@@ -162,7 +162,7 @@ func (c *snapshotCache) shrink() {
 		if c.bytes <= c.budget {
 			return
 		}
-		if p.ready && p.readers == 0 {
+		if p.readers == 0 {
 			c.forget(of, p)
 		}
 	}
@@ -171,7 +171,7 @@ func (c *snapshotCache) shrink() {
 // outdated forgets what nobody reads and no joiner would be given any more.
 func (c *snapshotCache) outdated(now State, generation uint64) {
 	for of, p := range c.pieces {
-		if p.ready && p.readers == 0 && (p.to != now.SeqNo || p.generation != generation) {
+		if p.readers == 0 && (p.to != now.SeqNo || p.generation != generation) {
 			c.forget(of, p)
 		}
 	}

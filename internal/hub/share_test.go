@@ -103,10 +103,19 @@ func TestJoinersWhileEncoding(t *testing.T) {
 	if got := frames(second); len(got) != 1 {
 		t.Fatalf("the second joiner got %d frames, want its heartbeat", len(got))
 	}
-	for seq := uint64(4); seq < 8; seq++ { // beyond the window, but within the pin
-		m.PushDelta(State{SeqNo: seq}, fixed(seq, fmt.Sprint(seq)))
+	push := func(seq uint64) { m.PushDelta(State{SeqNo: seq}, fixed(seq, fmt.Sprint(seq))) }
+	for seq := uint64(4); seq < 7; seq++ { // beyond the window, but within the pin
+		push(seq)
 	}
+	third, err := m.AddSub(SubOptions{}) // of a later state, but sooner served by the same snapshot
+	must(t, err)
+	if got := frames(third); len(got) != 1 {
+		t.Fatalf("the third joiner got %d frames, want its heartbeat", len(got))
+	}
+	<-third.Wake()
+	push(7)
 	<-second.Wake()
+	<-third.Wake()
 	if got := frames(second); got != nil {
 		t.Fatalf("the second joiner got %q before there was a snapshot", got)
 	}
@@ -119,6 +128,8 @@ func TestJoinersWhileEncoding(t *testing.T) {
 	equal(t, []string{string(got[1]), string(got[2])}, want)
 	<-second.Wake()
 	equal(t, frames(second), want)
+	<-third.Wake()
+	equal(t, frames(third), want)
 }
 
 // TestFailedEncoding: a panic while encoding hits the caller alone.
@@ -140,30 +151,101 @@ func TestFailedEncoding(t *testing.T) {
 	second, err = m.AddSub(SubOptions{})
 	must(t, err)
 
-	func() {
+	breaks := func() {
+		t.Helper()
 		defer func() {
 			if recover() == nil {
 				t.Error("the panic did not reach the caller")
 			}
 		}()
 		first.Next(nil, 1<<20)
-	}()
+	}
+	breaks()
 	<-second.Wake()
 	want := []string{`{"type":"snapshot","epoch":"e","seq_no":0,"snapshot":{}}`}
 	equal(t, frames(second), want)
 	equal(t, frames(first), want)
+
+	fail = true
+	commit := fixed(1, "1")
+	m.PushDelta(State{SeqNo: 1}, Commit{SeqNo: 1, Entries: func(c Class) [][]byte {
+		if fail {
+			fail = false
+			panic("encoding")
+		}
+		return commit.Entries(c)
+	}})
+	breaks()
+	want = []string{`{"type":"delta","epoch":"e","prev_seq_no":0,"seq_no":1,"entries":[1]}`}
+	equal(t, frames(second), want)
+	equal(t, frames(first), want)
+}
+
+// TestStreamEndsWhileEncoding: what was encoded for someone who has gone is
+// neither kept for ever nor counted for ever.
+func TestStreamEndsWhileEncoding(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	meanwhile := func() {}
+	parts := func(Class, int) [][]byte { meanwhile(); return nil }
+	m.Push(State{Parts: parts})
+	add := func() *Sub {
+		s, err := m.AddSub(SubOptions{})
+		must(t, err)
+		return s
+	}
+
+	first := add()
+	meanwhile = func() { m.SetEpoch("f") }
+	if got := frames(first); len(got) != 1 || m.snapshots.bytes != 0 {
+		t.Errorf("%d frames and %d bytes of an epoch that has passed", len(got), m.snapshots.bytes)
+	}
+
+	second := add()
+	meanwhile = func() {
+		second.End(TokenEnded)
+		m.PushDelta(State{SeqNo: 1, Parts: parts}, fixed(1, "1"))
+	}
+	frames(second)
+	meanwhile = func() {}
+	frames(add())
+	if want := len(`{"type":"snapshot","epoch":"f","seq_no":1,"snapshot":{}}`); m.snapshots.bytes != want {
+		t.Errorf("%d bytes counted, want those of the last snapshot, %d", m.snapshots.bytes, want)
+	}
+}
+
+// TestWakesForAReason: who has read everything, having encoded it, sleeps.
+func TestWakesForAReason(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	m.Push(State{})
+	s, err := m.AddSub(SubOptions{})
+	must(t, err)
+	for range 2 { // snapshot, then delta
+		<-s.Wake()
+		frames(s)
+		select {
+		case <-s.Wake():
+			t.Error("woken by its own encoding")
+		default:
+		}
+		m.PushDelta(State{SeqNo: m.state.SeqNo + 1}, fixed(m.state.SeqNo+1, "1"))
+	}
 }
 
 // TestPinnedWindow: who reads a snapshot finds the commits after it, up to twice
-// the window.
+// the window, until it has caught up.
 func TestPinnedWindow(t *testing.T) {
 	for _, c := range []struct {
 		name      string
-		commits   int
-		snapshots int
+		before    int // commits pushed while the snapshot is read
+		after     int // commits pushed when it has been read
+		kept      int // commits
+		snapshots int // that it takes
 	}{
-		{"within twice the window", 8, 1},
-		{"beyond it", 9, 2},
+		{name: "within the window", before: 2, kept: 4, snapshots: 1},
+		{name: "within twice the window", before: 8, kept: 8, snapshots: 1},
+		{name: "read, but not caught up", before: 7, after: 1, kept: 8, snapshots: 1},
+		{name: "beyond twice the window", before: 9, kept: 8, snapshots: 2},
+		{name: "read, then beyond it", before: 7, after: 2, kept: 8, snapshots: 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m, mod := start(Options{MaxCommits: 4, MaxFrame: 200})
@@ -171,18 +253,32 @@ func TestPinnedWindow(t *testing.T) {
 				cm := mod.commit(change{key: key})
 				m.PushDelta(mod.head(), cm)
 			}
+			join(t, m, mod, SubOptions{Class: all}) // so that r shares what is there
 			r := newReader(m, mod, SubOptions{Class: all})
 			must(t, r.connect(false))
-			for range 2 { // heartbeat, first part
+			read := func() {
 				_, err := r.next(1)
 				must(t, err)
 			}
+			read()
+			read()
 			if !r.valid.Partial() {
 				t.Fatal("the snapshot has one part")
 			}
 			snapshots := 1
 			m.options.Observe.Resync = func(string) { snapshots++ }
-			push(m, mod, c.commits)
+			push(m, mod, c.before)
+			for c.after > 0 && r.valid.Partial() {
+				read()
+			}
+			push(m, mod, c.after)
+
+			if m.window.len() != c.kept {
+				t.Errorf("%d commits kept, want %d", m.window.len(), c.kept)
+			}
+			if first, last := m.Window(); first != last-3 || m.refusal(first-2) != WindowExceeded {
+				t.Errorf("window is %d to %d, want four commits and none to resume from before", first, last)
+			}
 			must(t, r.drain())
 			must(t, r.check())
 			if snapshots != c.snapshots {
@@ -252,4 +348,26 @@ func TestSnapshotsHaveABudget(t *testing.T) {
 	if m.snapshots.bytes != 0 {
 		t.Errorf("%d bytes counted when nobody reads", m.snapshots.bytes)
 	}
+}
+
+// TestOldSnapshotLeadsNowhere: budget or not, nobody is given a snapshot after
+// which commits are gone.
+func TestOldSnapshotLeadsNowhere(t *testing.T) {
+	m := NewManager(Options{Epoch: "e", MaxCommits: 2})
+	m.snapshots.budget = 0
+	parts := func(Class, int) [][]byte { return [][]byte{[]byte(`{}`), []byte(`{}`)} }
+	m.Push(State{Parts: parts})
+	stalled, err := m.AddSub(SubOptions{})
+	must(t, err)
+	stalled.Next(nil, 1) // heartbeat
+	stalled.Next(nil, 1) // first part
+	for seq := uint64(1); seq <= 9; seq++ {
+		m.PushDelta(State{SeqNo: seq, Parts: parts}, fixed(seq, "1"))
+	}
+	s, err := m.AddSub(SubOptions{})
+	must(t, err)
+	equal(t, frames(s)[1:], []string{
+		`{"type":"snapshot","epoch":"e","seq_no":9,"snapshot":{},"more":true}`,
+		`{"type":"snapshot","epoch":"e","seq_no":9,"snapshot":{}}`,
+	})
 }

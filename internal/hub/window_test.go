@@ -60,6 +60,11 @@ func TestWindowAgainstModel(t *testing.T) {
 				if w.digest(w.oldest-1) != (w.oldest-1)*7 {
 					t.Fatalf("digest before the oldest is %d", w.digest(w.oldest-1))
 				}
+				for _, c := range w.commits[:w.head] {
+					if c != nil {
+						t.Fatalf("still holds commit %d", c.SeqNo)
+					}
+				}
 				if len(w.commits) > 2*w.len()+1 {
 					t.Fatalf("%d slots for %d commits", len(w.commits), w.len())
 				}
