@@ -14,7 +14,7 @@ const crashDir = "/data/log"
 type history struct {
 	acked     []string // records whose Append returned nil
 	inFlight  []string // of the Append that returned an error
-	committed uint64   // newest that an acknowledged frame carries
+	committed uint64   // newest that an acknowledged frame must carry
 	marked    uint64   // newest that MarkCommitted returned nil for
 }
 
@@ -50,7 +50,7 @@ func (h *history) append(l Log, sizes [][]int) error {
 			return err
 		}
 		h.acked, h.inFlight = append(h.acked, texts...), nil
-		h.committed = max(h.committed, committed)
+		h.committed = max(h.committed, committed, h.marked)
 		if i%2 == 0 {
 			if err := l.MarkCommitted(last); err != nil {
 				return err
@@ -214,5 +214,17 @@ func TestAfterAFailureNothingIsWritten(t *testing.T) {
 			t.Errorf("step %d: %d records can be read, want %d", step, len(got), len(h.acked))
 		}
 		_ = l.Close()
+	}
+}
+
+func TestAFailedFillingEndsWriting(t *testing.T) {
+	l, _, err := Open(crashDir, Options{FS: newDisk(1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.active.ahead.failed(errFault)
+	if err := l.Append(1, [][]byte{[]byte("x")}, 0); !errors.Is(err, ErrFailed) || !errors.Is(err, errFault) {
+		t.Errorf("Append: %v, want ErrFailed and its cause", err)
 	}
 }

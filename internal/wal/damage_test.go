@@ -162,10 +162,14 @@ func TestDamageIsRefused(t *testing.T) {
 		"foreign frames": {func(f map[string][]byte) {
 			f[second] = append(f[second][:sectorSize:sectorSize], foreign[second][sectorSize:]...)
 		}, second},
-		"frame header lost":       {func(f map[string][]byte) { clear(f[first][sectorSize:][:frameHeaderLen]) }, first},
-		"empty segment":           {func(f map[string][]byte) { f[second] = nil }, second},
-		"header of another kind":  {func(f map[string][]byte) { f[second] = bytes.Repeat([]byte("x"), 1024) }, second},
-		"seal lost":               {func(f map[string][]byte) { clearSeal(t, f[first]) }, first},
+		"frame header lost":      {func(f map[string][]byte) { clear(f[first][sectorSize:][:frameHeaderLen]) }, first},
+		"empty segment":          {func(f map[string][]byte) { f[second] = nil }, second},
+		"header of another kind": {func(f map[string][]byte) { f[second] = bytes.Repeat([]byte("x"), 1024) }, second},
+		"seal lost":              {func(f map[string][]byte) { clearSeal(t, f[first]) }, first},
+		"segment renamed": {func(f map[string][]byte) {
+			f[segmentPath(crashDir, 999)] = f[newest]
+			delete(f, newest)
+		}, segmentPath(crashDir, 999)},
 		"committed file missing":  {func(f map[string][]byte) { delete(f, mark) }, mark},
 		"committed file foreign":  {func(f map[string][]byte) { f[mark] = foreign[mark] }, mark},
 		"committed file too long": {func(f map[string][]byte) { f[mark] = append(f[mark], 0) }, mark},
@@ -194,6 +198,51 @@ func TestDamageIsRefused(t *testing.T) {
 func clearSeal(t *testing.T, b []byte) {
 	end := endOf(t, b)
 	clear(b[end-frameHeaderLen : end])
+}
+
+// What looks like a torn write is none when a later frame is there: that one was only written when the first was durable.
+func TestNothingIsTornBeforeAWholeFrame(t *testing.T) {
+	d := newDisk(1)
+	l, _, err := Open(crashDir, Options{FS: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h history
+	if err := h.append(l, [][]int{{20}, {2000}, {30}, {700, 700}, {10}}); err != nil {
+		t.Fatal(err)
+	}
+	frames, end := l.active.segment.length, l.active.end
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.rewriteMark(commitMark{epoch: l.epoch()})
+	files := d.image()
+	name := segmentPath(crashDir, 1)
+	last := end - 64 // the frame of the last group
+	refused := func(what string, from, to int64) {
+		changed := maps.Clone(files)
+		changed[name] = slices.Clone(files[name])
+		clear(changed[name][from:to])
+		if r, got, damage := reopen(t, changed); damage == nil {
+			t.Errorf("%s at %d: the log opens with %d of %d records, torn %+v", what, from, len(got), len(h.acked), r.Torn)
+		}
+	}
+	for s := frames; s+sectorSize <= last; s += sectorSize {
+		refused("sector lost", s, s+sectorSize)
+	}
+	in := scanner{file: bytesHandle{bytes.NewReader(files[name])}, seed: l.active.seed, pos: frames, limit: last, next: 1}
+	for in.pos < last {
+		at := in.pos
+		if _, _, err := in.frame(); err != nil {
+			t.Fatal(err)
+		}
+		refused("frame header lost", at, at+frameHeaderLen)
+	}
+}
+
+// rewriteMark replaces the committed file's content.
+func (d *disk) rewriteMark(m commitMark) {
+	encodeCommitMark((*[sectorSize]byte)(d.names[filepath.Join(crashDir, committedName)].cache), m)
 }
 
 func TestRefusalChangesNothing(t *testing.T) {

@@ -26,7 +26,7 @@ type disk struct {
 	rng     *rand.Rand
 	names   map[string]*inode // as programs see them
 	durable map[string]*inode // as the platter has them
-	pending []func()          // changes of names that no SyncDir has made durable
+	pending []change          // of names, that no SyncDir has made durable
 	locked  map[string]bool
 	life    int // handles of an earlier life are dead
 
@@ -34,6 +34,12 @@ type disk struct {
 	dieAt  int // the step at which the process dies, 0 for never
 	failAt int // the step that fails, 0 for none
 	failed bool
+}
+
+// change is one change of a name in a folder.
+type change struct {
+	dir  string
+	make func() // changes durable
 }
 
 type inode struct {
@@ -101,9 +107,9 @@ func (d *disk) powerCut(keep func() bool) {
 		}
 		f.cache, f.dirty = slices.Clone(f.platter), map[int]bool{}
 	}
-	for _, change := range d.pending {
+	for _, c := range d.pending {
 		if keep() {
-			change()
+			c.make()
 		}
 	}
 	d.pending = nil
@@ -169,7 +175,7 @@ func (d *disk) Open(path string, flag int) (Handle, error) {
 		}
 		f = &inode{dirty: map[int]bool{}}
 		d.names[path] = f
-		d.pending = append(d.pending, func() { d.durable[path] = f })
+		d.pending = append(d.pending, change{filepath.Dir(path), func() { d.durable[path] = f }})
 	}
 	return &diskHandle{disk: d, file: f, life: d.life}, nil
 }
@@ -183,7 +189,7 @@ func (d *disk) Rename(from, to string) error {
 	f := d.names[from]
 	delete(d.names, from)
 	d.names[to] = f
-	d.pending = append(d.pending, func() { delete(d.durable, from); d.durable[to] = f })
+	d.pending = append(d.pending, change{filepath.Dir(to), func() { delete(d.durable, from); d.durable[to] = f }})
 	return nil
 }
 
@@ -194,17 +200,22 @@ func (d *disk) Remove(path string) error {
 		return err
 	}
 	delete(d.names, path)
-	d.pending = append(d.pending, func() { delete(d.durable, path) })
+	d.pending = append(d.pending, change{filepath.Dir(path), func() { delete(d.durable, path) }})
 	return nil
 }
 
-func (d *disk) SyncDir(string) error {
+func (d *disk) SyncDir(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.step(d.life); err != nil {
 		return err
 	}
-	d.durable, d.pending = maps.Clone(d.names), nil
+	d.pending = slices.DeleteFunc(d.pending, func(c change) bool {
+		if c.dir == dir {
+			c.make()
+		}
+		return c.dir == dir
+	})
 	return nil
 }
 

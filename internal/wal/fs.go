@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +14,7 @@ import (
 // FS is what the log asks of a file system. The real one is used unless Options names another; tests put one
 // between that fails and forgets.
 type FS interface {
+	// MkdirAll makes a folder and those above it that are missing, durably.
 	MkdirAll(dir string) error
 	// Open opens a file with the flags of package os. A file that it makes is readable by its owner alone.
 	Open(path string, flag int) (Handle, error)
@@ -42,9 +44,29 @@ var OSFS FS = osFS{}
 // osFS implements OSFS.
 type osFS struct{}
 
-func (osFS) MkdirAll(dir string) error    { return os.MkdirAll(dir, 0o700) }
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (osFS) Remove(path string) error     { return os.Remove(path) }
+
+func (o osFS) MkdirAll(dir string) error {
+	parent := filepath.Dir(dir)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) {
+		if err := o.MkdirAll(parent); err != nil {
+			return err
+		}
+	}
+	err := os.Mkdir(dir, 0o700)
+	there := errors.Is(err, fs.ErrExist)
+	if err != nil && !there {
+		return err
+	}
+	// A folder that is there may have been made by a process that was killed before this sync. Who may not read the
+	// parent did not make it.
+	if err := o.SyncDir(parent); err != nil && !(there && errors.Is(err, fs.ErrPermission)) {
+		return err
+	}
+	return nil
+}
+
 func (osFS) List(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	names := make([]string, 0, len(entries))

@@ -54,8 +54,8 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 	if o.NewEpoch == nil {
 		o.NewEpoch = rand.Text
 	}
-	if err := makeFolder(o.FS, dir); err != nil {
-		return nil, r, err
+	if err := o.FS.MkdirAll(dir); err != nil {
+		return nil, r, fmt.Errorf("make folder: %w", err)
 	}
 	lock, err := o.FS.Lock(filepath.Join(dir, lockName))
 	if err != nil {
@@ -127,17 +127,6 @@ func (l *File) begin(epoch string) (*segment, Handle, error) {
 
 // epoch is the one in force.
 func (l *File) epoch() string { return l.lineage[len(l.lineage)-1].Name }
-
-// makeFolder makes the folder durably.
-func makeFolder(fsys FS, dir string) error {
-	if err := fsys.MkdirAll(dir); err != nil {
-		return fmt.Errorf("make folder: %w", err)
-	}
-	if err := fsys.SyncDir(filepath.Dir(dir)); err != nil {
-		return fmt.Errorf("sync folder %s: %w", filepath.Dir(dir), err)
-	}
-	return nil
-}
 
 // listSegments names the segments, oldest first, and removes files that a crash left half made.
 func listSegments(fsys FS, dir string) ([]string, error) {
