@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/alecthomas/kong"
 )
@@ -30,19 +29,7 @@ func run(ctx context.Context, args []string, io stdio) (err error) {
 		}
 	}()
 	var c cli
-	parser, err := kong.New(&c,
-		kong.Name("gateway"),
-		kong.Description("A durable source of truth for who is on which network, in which role."),
-		kong.DefaultEnvars("GATEWAY"),
-		kong.Writers(io.out, io.err),
-		kong.Exit(func(int) { panic(errHelp) }),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(io),
-	)
-	if err != nil {
-		return err
-	}
-	command, err := parser.Parse(slices.Clone(args))
+	command, err := parse(&c, args, kong.Writers(io.out, io.err), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(io))
 	if err != nil {
 		return usageError{err}
 	}
@@ -50,4 +37,18 @@ func run(ctx context.Context, args []string, io stdio) (err error) {
 		return fmt.Errorf("%s: %w", command.Command(), err)
 	}
 	return nil
+}
+
+// parse reads args and the environment into c.
+func parse(c *cli, args []string, more ...kong.Option) (*kong.Context, error) {
+	parser, err := kong.New(c, append(more,
+		kong.Name("gateway"),
+		kong.Description("A durable source of truth for who is on which network, in which role."),
+		kong.DefaultEnvars("GATEWAY"),
+		kong.Exit(func(int) { panic(errHelp) }),
+	)...)
+	if err != nil {
+		return nil, err
+	}
+	return parser.Parse(args)
 }

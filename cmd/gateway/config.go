@@ -35,14 +35,12 @@ type serveCmd struct {
 
 // Validate checks every setting. Kong calls it after parsing.
 func (c *serveCmd) Validate() error {
-	host, port, err := net.SplitHostPort(c.Listen)
+	_, port, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return fmt.Errorf("--listen %q: want HOST:PORT", c.Listen)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("--listen %q: the port %q is no number from 0 to 65535", c.Listen, port)
-	} else if host == "" && n == 0 {
-		return fmt.Errorf("--listen %q: want HOST:PORT", c.Listen)
 	}
 	if c.Data == "" {
 		return errors.New("--data: want a folder")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
 	"os"
@@ -64,7 +65,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) (err error) {
 		OpenAPI:        assets.OpenAPI,
 	})
 	if c.Demo || isTerminal(io.err) {
-		fmt.Fprintf(io.err, "\n  open http://%s/#token=%s\n\n", listener.Addr(), token)
+		fmt.Fprintf(io.err, "\n  open http://%s/#token=%s\n\n", browsable(listener.Addr()), token)
 	}
 	return c.serve(ctx, log, listener, handler, g)
 }
@@ -76,7 +77,7 @@ func (c *serveCmd) serve(ctx context.Context, log zerolog.Logger, l net.Listener
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          nil,
+		ErrorLog:          stdlog.New(log, "", 0),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -116,6 +117,16 @@ func (c *serveCmd) logger(io stdio) zerolog.Logger {
 		out = zerolog.ConsoleWriter{Out: io.err, TimeFormat: "15:04:05.000"}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger()
+}
+
+// browsable returns an address of this machine under which addr is reached: one
+// that listens everywhere has no name of its own.
+func browsable(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return addr.String()
 }
 
 func isTerminal(w any) bool {

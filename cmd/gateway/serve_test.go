@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -55,6 +56,32 @@ func TestVersion(t *testing.T) {
 func TestHelpIsNoFailure(t *testing.T) {
 	if status, out, _ := runToEnd(t, nil, "serve", "--help"); status != 0 || !strings.Contains(out, "--removal-percent") {
 		t.Errorf("status %d, %q", status, out)
+	}
+}
+
+func TestListenAddresses(t *testing.T) {
+	for addr, good := range map[string]bool{
+		":0": true, "127.0.0.1:0": true, "localhost:8080": true, "[::1]:8080": true, "127.0.0.1": false, "127.0.0.1:http": false,
+	} {
+		var c cli
+		_, err := parse(&c, []string{"serve", "--listen", addr})
+		if (err == nil) != good {
+			t.Errorf("--listen %s: %v, want it taken: %v", addr, err, good)
+		}
+	}
+}
+
+func TestBrowsableAddress(t *testing.T) {
+	for addr, want := range map[string]string{
+		"0.0.0.0:80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "127.0.0.1:80": "127.0.0.1:80", "[::1]:80": "[::1]:80",
+	} {
+		tcp, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := browsable(tcp); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
 	}
 }
 
