@@ -104,6 +104,7 @@ func TestCredentials(t *testing.T) {
 		{"as subprotocol", "/subscribe", []string{"Sec-WebSocket-Protocol: gateway.v1, " + subprotocol(token)}, 426},
 		{"as subprotocol, wrong", "/subscribe", []string{"Sec-WebSocket-Protocol: gateway.v1, " + subprotocol("wrong")}, 401},
 		{"as subprotocol, not base64url", "/subscribe", []string{"Sec-WebSocket-Protocol: gateway.token.%%%"}, 401},
+		{"a header of another scheme outranks", "/subscribe", []string{"Authorization: Basic x", "Sec-WebSocket-Protocol: " + subprotocol(token)}, 401},
 		{"a wrong header outranks", "/subscribe", []string{"Authorization: Bearer wrong", "Sec-WebSocket-Protocol: " + subprotocol(token)}, 401},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -163,19 +163,12 @@ func (d *decoder) time(kind jsontext.Kind, v reflect.Value) error {
 		return err
 	}
 	var t directory.Time
-	if err := t.UnmarshalText([]byte(text.String())); err != nil || !writable(t) {
-		d.fault("format", "must be an RFC 3339 time of the years 1 to 9999 in UTC")
+	if err := t.UnmarshalText([]byte(text.String())); err != nil {
+		d.fault("format", "must be an RFC 3339 time of the years 0 to 9999 in UTC")
 		return nil
 	}
 	v.SetInt(int64(t))
 	return nil
-}
-
-// writable reports whether RFC 3339 can express t in UTC; an offset may carry a
-// time over the edge.
-func writable(t directory.Time) bool {
-	year := t.Std().Year()
-	return 1 <= year && year <= 9999
 }
 
 func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {

@@ -64,6 +64,10 @@ func TestDirectorySync(t *testing.T) {
 			t.Errorf("status: got %s, want %s…", a.body, want)
 		}
 	}
+	h.ok("PUT", "/networks/7/members/3", ``) // of p2, who is disabled
+	if got := h.ok("GET", "/networks/7/directory-status", ""); got.text(t, "total") != "9" || got.text(t, "mapped") != "1" {
+		t.Errorf("status with a disabled member: got %s, want a total of 9, still 1 mapped", got.body)
+	}
 	never := h.ok("GET", "/networks/8/directory-status", "")
 	if want := `{"network_id":8,"total":0,"mapped":0,"unmapped":0,"pre_assignments":0,"enterprise":false,"last_sync":null}`; string(never.body) != want {
 		t.Errorf("status: got %s, want %s", never.body, want)

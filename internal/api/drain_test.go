@@ -43,17 +43,15 @@ func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
 	return client, nil
 }
 
-// still is a gateway in a synctest bubble with streams that read all the time.
-// ends receives the time of each end.
-func still(t *testing.T, options api.Options, streams int) (s *api.Server, ends chan time.Time, stop func()) {
-	registry := prometheus.NewRegistry()
+// still is a gateway in a synctest bubble with streams whose readers take every
+// frame, or none. ends receives the time at which a reader saw its stream end.
+func still(t *testing.T, streams int, read bool) (s *api.Server, ends chan time.Time, stop func()) {
 	g, err := gateway.Open(gateway.Options{Dir: t.TempDir(), Heartbeat: time.Hour, Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	options.Gateway, options.Logger, options.Registry = g, zerolog.Nop(), registry
-	options.AdminToken, options.WriteTimeout, options.Assets = adminToken, 10*time.Second, os.DirFS("../../web")
-	s = api.New(options)
+	s = api.New(api.Options{Gateway: g, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(), AdminToken: adminToken,
+		WriteTimeout: 10 * time.Second, Assets: os.DirFS("../../web")})
 	listener := pipes{make(chan net.Conn), make(chan struct{})}
 	server := &http.Server{Handler: s.Handler()}
 	go func() { _ = server.Serve(listener) }()
@@ -64,6 +62,10 @@ func still(t *testing.T, options api.Options, streams int) (s *api.Server, ends 
 			HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {"Bearer " + adminToken}}})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !read {
+			t.Cleanup(func() { _ = conn.CloseNow() })
+			continue
 		}
 		go func() {
 			for {
@@ -86,7 +88,7 @@ func still(t *testing.T, options api.Options, streams int) (s *api.Server, ends 
 
 func TestDrainIsPaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, ends, stop := still(t, api.Options{}, 5)
+		s, ends, stop := still(t, 5, true)
 		defer stop()
 		start := time.Now()
 		if err := s.Drain(t.Context(), 10*time.Second); err != nil {
@@ -103,9 +105,23 @@ func TestDrainIsPaced(t *testing.T) {
 	})
 }
 
+func TestDrainDoesNotWaitForStalledReaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, stop := still(t, 3, false)
+		defer stop()
+		start := time.Now()
+		if err := s.Drain(t.Context(), 0); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		if got := time.Since(start); got != time.Second {
+			t.Errorf("took %v, want the second that a reader gets for its last frame", got)
+		}
+	})
+}
+
 func TestDrainEndsAllAtOnceWhenItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, ends, stop := still(t, api.Options{}, 4)
+		s, ends, stop := still(t, 4, true)
 		defer stop()
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

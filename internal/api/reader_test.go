@@ -48,7 +48,7 @@ func (r *reader) connect(token, query string) {
 
 func (h *harness) dial(query string, header http.Header, subprotocols ...string) (*websocket.Conn, *http.Response, error) {
 	conn, resp, err := websocket.Dial(h.t.Context(), h.url+"/subscribe"+query, &websocket.DialOptions{
-		HTTPHeader: header, Subprotocols: subprotocols, HTTPClient: http.DefaultClient})
+		HTTPHeader: header, Subprotocols: subprotocols, CompressionMode: websocket.CompressionContextTakeover})
 	if err == nil {
 		conn.SetReadLimit(1 << 20)
 		h.t.Cleanup(func() { _ = conn.CloseNow() })

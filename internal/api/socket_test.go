@@ -69,8 +69,9 @@ func TestHurryEndsWhatIsBeingWritten(t *testing.T) {
 		if after := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || after != 4*time.Second {
 			t.Errorf("after %v: %v, want the end after 4s", after, err)
 		}
-		if _, err := s.Write([]byte{1}); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("a later write: %v, want it to fail", err)
+		_, err = s.Write([]byte{1})
+		if after := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || after != 4*time.Second {
+			t.Errorf("a later write: %v after %v, want it to fail at once", err, after)
 		}
 		_ = near.Close()
 	})
