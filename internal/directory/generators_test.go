@@ -20,7 +20,7 @@ type change struct {
 func drawHistory(t *rapid.T, longest int) []change {
 	s := NewState()
 	var history []change
-	for range rapid.IntRange(1, longest).Draw(t, "commits") {
+	for range rapid.IntRange(longest/2, longest).Draw(t, "commits") {
 		now := minute(len(history))
 		entries := drawCommit(t, s, now)
 		if len(entries) == 0 {

@@ -62,12 +62,20 @@ func TestFrames(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		equal(t, frames(s), []string{`{"type":"heartbeat","epoch":"e-1","seq_no":7,"at":"2000-01-01T00:00:30.007Z","interval_ms":15000,"digest":"00000000000000a7"}`})
 
+		// What is invisible shows in the next heartbeat, and the next delta follows on that.
+		m.PushDelta(State{SeqNo: 8}, fixed(8))
+		equal(t, frames(s), nil)
+		time.Sleep(15 * time.Second)
+		equal(t, frames(s), []string{`{"type":"heartbeat","epoch":"e-1","seq_no":8,"at":"2000-01-01T00:00:45.007Z","interval_ms":15000,"digest":"00000000000000a8"}`})
+		m.PushDelta(State{SeqNo: 9}, fixed(9, "90"))
+		equal(t, frames(s), []string{`{"type":"delta","epoch":"e-1","prev_seq_no":8,"seq_no":9,"entries":[90]}`})
+
 		again, err := m.AddSub(SubOptions{Digest: true, Resume: true, Since: 6})
 		must(t, err)
-		m.PushDelta(State{SeqNo: 8}, fixed(8, "80"))
+		m.PushDelta(State{SeqNo: 10}, fixed(10, "100"))
 		equal(t, frames(again), []string{
-			`{"type":"heartbeat","epoch":"e-1","seq_no":6,"at":"2000-01-01T00:00:30.007Z","interval_ms":15000,"resumed":true,"digest":"00000000000000a6"}`,
-			`{"type":"delta","epoch":"e-1","prev_seq_no":6,"seq_no":8,"entries":[80]}`,
+			`{"type":"heartbeat","epoch":"e-1","seq_no":6,"at":"2000-01-01T00:00:45.007Z","interval_ms":15000,"resumed":true,"digest":"00000000000000a6"}`,
+			`{"type":"delta","epoch":"e-1","prev_seq_no":6,"seq_no":10,"entries":[90,100]}`,
 		})
 	})
 }

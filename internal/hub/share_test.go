@@ -236,13 +236,15 @@ func TestWakesForAReason(t *testing.T) {
 func TestPinnedWindow(t *testing.T) {
 	for _, c := range []struct {
 		name      string
-		before    int // commits pushed while the snapshot is read
-		after     int // commits pushed when it has been read
-		kept      int // commits
-		snapshots int // that it takes
+		sharing   bool // a snapshot that another has encoded
+		before    int  // commits pushed while the snapshot is read
+		after     int  // commits pushed when it has been read
+		kept      int  // commits
+		snapshots int  // that it takes
 	}{
 		{name: "within the window", before: 2, kept: 4, snapshots: 1},
 		{name: "within twice the window", before: 8, kept: 8, snapshots: 1},
+		{name: "likewise with a shared snapshot", sharing: true, before: 8, kept: 8, snapshots: 1},
 		{name: "read, but not caught up", before: 7, after: 1, kept: 8, snapshots: 1},
 		{name: "beyond twice the window", before: 9, kept: 8, snapshots: 2},
 		{name: "read, then beyond it", before: 7, after: 2, kept: 8, snapshots: 2},
@@ -253,7 +255,9 @@ func TestPinnedWindow(t *testing.T) {
 				cm := mod.commit(change{key: key})
 				m.PushDelta(mod.head(), cm)
 			}
-			join(t, m, mod, SubOptions{Class: all}) // so that r shares what is there
+			if c.sharing {
+				join(t, m, mod, SubOptions{Class: all})
+			}
 			r := newReader(m, mod, SubOptions{Class: all})
 			must(t, r.connect(false))
 			read := func() {

@@ -228,3 +228,27 @@ func TestAFailedFillingEndsWriting(t *testing.T) {
 		t.Errorf("Append: %v, want ErrFailed and its cause", err)
 	}
 }
+
+func TestFramesCarryTheNewestMark(t *testing.T) {
+	d := newDisk(1)
+	l, _, err := Open(crashDir, Options{FS: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h history
+	if err := h.append(l, [][]int{{20}, {20, 20, 20}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.MarkCommitted(3); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Append(5, [][]byte{record(5, 20)}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	h.acked = append(h.acked, string(record(5, 20)))
+	d.powerCut(func() bool { return false })
+	h.check(t, d, "after the committed file's news was lost", 3)
+}

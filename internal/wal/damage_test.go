@@ -140,7 +140,7 @@ func TestLostSectorsAndCutFilesAreRefused(t *testing.T) {
 
 func TestDamageIsRefused(t *testing.T) {
 	mark := filepath.Join(crashDir, committedName)
-	clean, _ := smallLog(t, "one", true)
+	clean, records := smallLog(t, "one", true)
 	foreign, _ := smallLog(t, "two", true)
 	segments := segmentNames(clean)
 	first, second, newest := segments[0], segments[1], segments[len(segments)-1]
@@ -174,7 +174,7 @@ func TestDamageIsRefused(t *testing.T) {
 		"committed file foreign":  {func(f map[string][]byte) { f[mark] = foreign[mark] }, mark},
 		"committed file too long": {func(f map[string][]byte) { f[mark] = append(f[mark], 0) }, mark},
 		"committed beyond the end": {func(f map[string][]byte) {
-			encodeCommitMark((*[sectorSize]byte)(f[mark]), commitMark{"one", 1000})
+			encodeCommitMark((*[sectorSize]byte)(f[mark]), commitMark{"one", uint64(len(records) + 1)})
 		}, newest},
 	} {
 		t.Run(name, func(t *testing.T) {

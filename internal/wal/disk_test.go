@@ -20,7 +20,8 @@ var (
 
 // disk is a file system that can fail, die and lose power. Each file has two images: what the page cache shows and
 // what the platter holds. A sync moves the dirty sectors from the one to the other. A sync that fails leaves them
-// clean all the same, as Linux does: the cache shows what the platter lacks, and no later sync brings it there.
+// clean all the same, as Linux does: the cache shows what the platter lacks, and no later sync brings it there. Every
+// handle that was open then is told of it once, by its own next sync.
 type disk struct {
 	mu      sync.Mutex
 	rng     *rand.Rand
@@ -45,6 +46,7 @@ type change struct {
 type inode struct {
 	cache, platter []byte
 	dirty          map[int]bool // sectors
+	lost           int          // syncs that failed
 }
 
 func newDisk(seed uint64) *disk {
@@ -177,7 +179,7 @@ func (d *disk) Open(path string, flag int) (Handle, error) {
 		d.names[path] = f
 		d.pending = append(d.pending, change{filepath.Dir(path), func() { d.durable[path] = f }})
 	}
-	return &diskHandle{disk: d, file: f, life: d.life}, nil
+	return &diskHandle{disk: d, file: f, life: d.life, told: f.lost}, nil
 }
 
 func (d *disk) Rename(from, to string) error {
@@ -248,6 +250,7 @@ type diskHandle struct {
 	disk *disk
 	file *inode
 	life int
+	told int // of the file's failed syncs
 }
 
 func (h *diskHandle) Close() error { return nil }
@@ -311,6 +314,12 @@ func (h *diskHandle) Sync() error {
 		}
 	}
 	clear(f.dirty)
+	if err != nil {
+		f.lost++
+	} else if h.told < f.lost {
+		err = errFault
+	}
+	h.told = f.lost
 	if err != nil {
 		return fmt.Errorf("sync: %w", err)
 	}

@@ -136,7 +136,8 @@ func decodeSegmentHeader(b []byte) (segmentHeader, error) {
 		if len(rest) < 9 || len(rest) < 9+int(rest[8]) {
 			return h, fmt.Errorf("%w: lineage is cut short", errFormat)
 		}
-		e := Epoch{SeqNo: binary.LittleEndian.Uint64(rest), Name: string(rest[9 : 9+rest[8]])}
+		end := 9 + int(rest[8])
+		e := Epoch{SeqNo: binary.LittleEndian.Uint64(rest), Name: string(rest[9:end])}
 		if err := checkEpoch(e.Name); err != nil {
 			return h, fmt.Errorf("%w: %w", errFormat, err)
 		}
@@ -144,7 +145,7 @@ func decodeSegmentHeader(b []byte) (segmentHeader, error) {
 			return h, fmt.Errorf("%w: epoch %q after seq_no %d is out of order", errFormat, e.Name, e.SeqNo)
 		}
 		h.lineage = append(h.lineage, e)
-		rest = rest[9+rest[8]:]
+		rest = rest[end:]
 	}
 	if !isZero(rest) {
 		return h, fmt.Errorf("%w: bytes after the lineage", errFormat)

@@ -199,8 +199,15 @@ func FuzzSegment(f *testing.F) {
 // FuzzSegmentHeader decodes anything as a header: no panic, and what is accepted encodes to the same bytes.
 func FuzzSegmentHeader(f *testing.F) {
 	for _, lineage := range [][]Epoch{{{Name: "one"}}, {{Name: "one"}, {Name: "two-2", SeqNo: 8}}} {
-		f.Add(encodeSegmentHeader(&segmentHeader{first: 9, lineage: lineage}))
+		b := encodeSegmentHeader(&segmentHeader{first: 9, lineage: lineage})
+		f.Add(slices.Clone(b))
+		b[fixedHeaderLen+8] = 255 // a name longer than any
+		f.Add(b)
 	}
+	// The longest name that a byte can announce.
+	long := encodeSegmentHeader(&segmentHeader{first: 9, lineage: []Epoch{{Name: "one"}}})
+	long[fixedHeaderLen+8] = 255
+	f.Add(long)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) < sectorSize {
 			return
