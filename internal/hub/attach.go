@@ -1,9 +1,6 @@
 package hub
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // attachSnapshot gives s a snapshot to read. Snapshot and cursor are chosen in one
 // step: the commits after the snapshot are kept from here on.
@@ -13,7 +10,7 @@ func (m *Manager) attachSnapshot(s *Sub) {
 		m.keepFor(s)
 		return
 	}
-	p := &piece{typ: Snapshot, generation: m.generation, to: m.state.SeqNo}
+	p := &piece{typ: Snapshot, generation: m.generation, to: m.state.SeqNo, committed: m.state.SeqNo}
 	m.snapshots.add(s.class, p)
 	m.attach(s, p)
 	m.keepFor(s)
@@ -99,7 +96,7 @@ func (m *Manager) release(s *Sub) {
 // keepFor keeps the commits that s will need after its snapshot.
 func (m *Manager) keepFor(s *Sub) {
 	if !s.pinned {
-		s.pinned = true
+		s.pinned, s.pin = true, len(m.pinned)
 		m.pinned = append(m.pinned, s)
 	}
 }
@@ -109,8 +106,10 @@ func (m *Manager) unpin(s *Sub) {
 		return
 	}
 	s.pinned = false
-	i := slices.Index(m.pinned, s)
-	m.pinned = slices.Delete(m.pinned, i, i+1)
+	m.pinned = swapRemove(m.pinned, s.pin)
+	if s.pin < len(m.pinned) {
+		m.pinned[s.pin].pin = s.pin
+	}
 }
 
 // pin is the position after which the slowest reader of a snapshot needs commits.

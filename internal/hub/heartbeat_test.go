@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// advance lets d pass in a synctest bubble, and what falls due in it happen.
+func advance(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // types names the frames that are due.
 func types(s *Sub) (list []string) {
 	for _, f := range frames(s) {
@@ -28,8 +34,7 @@ func TestHeartbeatEveryInterval(t *testing.T) {
 		for range 3 {
 			push(m, mod, 1)
 			equal(t, types(busy.sub), []string{"delta"})
-			time.Sleep(time.Second)
-			synctest.Wait()
+			advance(time.Second)
 			<-idle.sub.Wake()
 			equal(t, types(idle.sub), []string{"heartbeat"})
 			equal(t, types(busy.sub), []string{"heartbeat"})
@@ -42,8 +47,7 @@ func TestHeartbeatEveryInterval(t *testing.T) {
 		must(t, idle.drain())
 		push(m, mod, 1)
 		must(t, idle.drain())
-		time.Sleep(time.Second)
-		synctest.Wait()
+		advance(time.Second)
 		must(t, idle.drain())
 		if p, _ := idle.valid.Position(); p.SeqNo != mod.last {
 			t.Errorf("heartbeat at %v, want %d", p, mod.last)
@@ -74,8 +78,7 @@ func TestHeartbeatWaitsForParts(t *testing.T) {
 			if r.sub.piece == nil {
 				t.Fatalf("the %s has one part", parts)
 			}
-			time.Sleep(time.Second)
-			synctest.Wait()
+			advance(time.Second)
 			rest := types(r.sub)
 			last := len(rest) - 1
 			for i, typ := range rest {
@@ -104,7 +107,7 @@ func TestHeartbeatStops(t *testing.T) {
 		r := join(t, m, mod, SubOptions{Class: all})
 		stop()
 		stop()
-		time.Sleep(time.Minute)
+		advance(time.Minute)
 		equal(t, types(r.sub), nil)
 	})
 }

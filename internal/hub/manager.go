@@ -1,18 +1,9 @@
 package hub
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
-)
-
-// Refusals of AddSub.
-var (
-	ErrFull    = errors.New("hub: too many subscribers")
-	ErrClosed  = errors.New("hub: closed")
-	ErrNoState = errors.New("hub: no state to start from yet")
 )
 
 // Limits that apply where Options says nothing.
@@ -185,128 +176,4 @@ func (m *Manager) Window() (first, last uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.window.first, m.window.last()
-}
-
-// AddSub adds a subscriber. It is due its first frame at once.
-func (m *Manager) AddSub(o SubOptions) (*Sub, error) {
-	if o.Reason != "" && !isWord(o.Reason) {
-		return nil, fmt.Errorf("hub: %q cannot be a reason", o.Reason)
-	}
-	m.registry.Lock()
-	defer m.registry.Unlock()
-	if m.closed {
-		return nil, ErrClosed
-	}
-	if m.options.MaxSubs > 0 && len(m.subs) >= m.options.MaxSubs {
-		return nil, fmt.Errorf("%w: %d", ErrFull, len(m.subs))
-	}
-	s := newSub(m, m.nextID+1, o)
-	if !m.start(s) {
-		return nil, ErrNoState
-	}
-	m.nextID++
-	s.index = len(m.subs)
-	m.subs = append(m.subs, s)
-	s.signal()
-	return s, nil
-}
-
-// start gives s its place in the stream. It reports false if there is no state.
-func (m *Manager) start(s *Sub) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.loaded {
-		return false
-	}
-	name := s.options.Class
-	s.class = m.classes[name]
-	if s.class == nil {
-		s.class = &class{name: name}
-		m.classes[name] = s.class
-	}
-	s.class.subs++
-
-	s.reason = s.options.Reason
-	if s.options.Resume && s.reason == "" {
-		s.reason = m.refusal(s.options.Since)
-	}
-	s.ticks = m.ticks
-	if s.resumed = s.options.Resume && s.reason == ""; s.resumed {
-		s.generation = m.generation
-		s.pos = s.options.Since
-		s.digest = m.window.digest(s.pos)
-	}
-	return true
-}
-
-// refusal says why the stream cannot go on from since, or "" if it can.
-func (m *Manager) refusal(since uint64) string {
-	switch {
-	case since > m.window.last():
-		return Ahead
-	case since+1 < m.window.first || since < m.floor:
-		return WindowExceeded
-	}
-	return ""
-}
-
-// RemoveSub takes s away and ends it, if it has not been ended before. Removing
-// twice does nothing.
-func (m *Manager) RemoveSub(s *Sub) {
-	m.registry.Lock()
-	defer m.registry.Unlock()
-	if s.index >= len(m.subs) || m.subs[s.index] != s {
-		return
-	}
-	last := m.subs[len(m.subs)-1]
-	m.subs[s.index], last.index = last, s.index
-	m.subs[len(m.subs)-1] = nil
-	m.subs = m.subs[:len(m.subs)-1]
-
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s.end(Disconnect{})
-	if s.class.subs--; s.class.subs == 0 {
-		delete(m.classes, s.class.name)
-		if p := m.snapshots.pieces[s.class]; p != nil {
-			m.snapshots.forget(s.class, p)
-		}
-	}
-}
-
-// SubCount is the number of subscribers that were added and not removed.
-func (m *Manager) SubCount() int {
-	m.registry.RLock()
-	defer m.registry.RUnlock()
-	return len(m.subs)
-}
-
-// Subs returns the present subscribers, in no order.
-func (m *Manager) Subs() []*Sub {
-	m.registry.RLock()
-	defer m.registry.RUnlock()
-	return slices.Clone(m.subs)
-}
-
-// Close ends every subscriber with d and refuses new ones. They stay counted
-// until they are removed.
-func (m *Manager) Close(d Disconnect) {
-	m.registry.Lock()
-	defer m.registry.Unlock()
-	m.closed = true
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, s := range m.subs {
-		s.end(d)
-	}
-}
-
-// wakeAll tells every subscriber to look for frames. A subscriber that is added
-// meanwhile needs no telling: its first call of Next sees all that was pushed.
-func (m *Manager) wakeAll() {
-	m.registry.RLock()
-	defer m.registry.RUnlock()
-	for _, s := range m.subs {
-		s.signal()
-	}
 }

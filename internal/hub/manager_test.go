@@ -145,6 +145,29 @@ func TestPushReplacesState(t *testing.T) {
 	}
 }
 
+// TestSetEpoch: a new history goes on from the old one, under its own name alone.
+func TestSetEpoch(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	m.Push(State{})
+	add := func() *Sub {
+		s, err := m.AddSub(SubOptions{Resume: true})
+		must(t, err)
+		return s
+	}
+	old := add()
+	m.PushDelta(State{SeqNo: 1}, fixed(1, "1"))
+	frames(old)
+	m.SetEpoch("f")
+	<-old.Done()
+	if old.Cause() != HistoryChanged {
+		t.Errorf("cause %v", old.Cause())
+	}
+	got := frames(add())
+	contains(t, got[0], `"epoch":"f","seq_no":0,`)
+	contains(t, got[0], `"resumed":true`)
+	equal(t, got[1:], []string{`{"type":"delta","epoch":"f","prev_seq_no":0,"seq_no":1,"entries":[1]}`})
+}
+
 // TestStalledReader: one that never reads delays nobody and costs a cursor.
 func TestStalledReader(t *testing.T) {
 	m, mod := start(Options{MaxCommits: 10})

@@ -142,7 +142,7 @@ func (m *Manager) read(s *Sub) []byte {
 		return frame
 	}
 	s.pos = p.to
-	if frame != nil && p.typ == Delta && s.options.Ahead {
+	if frame != nil {
 		s.committed = min(p.committed, p.to)
 	}
 	if p.typ == Snapshot {

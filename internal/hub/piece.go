@@ -14,7 +14,7 @@ type piece struct {
 	generation uint64    // of a snapshot
 	to         uint64    // where a subscriber stands after the last frame; of deltas known when ready
 	oldest     time.Time // when the oldest commit in it was pushed, zero for a snapshot
-	committed  uint64    // what subscribers who are ahead have been told after it
+	committed  uint64    // what subscribers who are ahead know of after it, if it is not after to
 
 	frames  [][]byte // set when ready, immutable from then on; none if nothing is visible
 	bytes   int      // of all frames
@@ -113,12 +113,11 @@ func (c *snapshotCache) get(of *class, now State, generation uint64, w *window) 
 	return nil
 }
 
+// add makes p the newest snapshot of a class. One that it replaces is still being
+// read, or else outdated would have forgotten it.
 func (c *snapshotCache) add(of *class, p *piece) {
 	if c.pieces == nil {
 		c.pieces = make(map[*class]*piece)
-	}
-	if old := c.pieces[of]; old != nil {
-		c.forget(of, old)
 	}
 	c.pieces[of] = p
 }

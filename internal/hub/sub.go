@@ -44,11 +44,12 @@ type Sub struct {
 	// Guarded by Manager.mu.
 	sent       uint64 // seq_no of the last frame
 	pos        uint64 // every commit up to it has been handed out or is invisible
-	committed  uint64 // committed_seq_no last told
+	committed  uint64 // committed_seq_no last told, or the snapshot that implies it
 	ticks      uint64 // heartbeats that fell due and need no answer
 	generation uint64 // the Push it stands on, 0 for none
 	greeted    bool   // the first heartbeat has been handed out
 	pinned     bool   // in Manager.pinned
+	pin        int    // index there
 	piece      *piece // being read or waited for
 	next       int    // frame of piece to be read
 	ended      bool
