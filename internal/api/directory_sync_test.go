@@ -158,6 +158,7 @@ func TestDirectorySyncRefusals(t *testing.T) {
 		{"an empty address", seven, entry(`"email":""`), nil, 422, "validation", []string{"/entries/0/email address"}},
 		{"an address with a name", seven, entry(`"email":"P <p@corp.example>"`), nil, 422, "validation", []string{"/entries/0/email address"}},
 		{"too many groups", seven, entry(`"groups":[` + groups + `]`), nil, 422, "validation", []string{"/entries/0/groups max"}},
+		{"more groups than a sync may have entries", seven, entry(`"groups":[` + strings.Repeat(`"g",`, 1000) + `"g"]`), nil, 422, "validation", []string{"/entries/0/groups max"}},
 		{"no groups", seven, entry(`"groups":["",null,1,"ok"]`), nil, 422, "validation", []string{"/entries/0/groups/1 type", "/entries/0/groups/2 type", "/entries/0/groups/0 required"}},
 		{"disabled a string", seven, entry(`"disabled":"false"`), nil, 422, "validation", []string{"/entries/0/disabled type"}},
 		{"every fault", seven, request(`{"external_id":"a"},{"external_id":" b","role":"x","email":"y","display_name":1}`, `"dry_run":1,"snapshot_at":"now"`), nil, 422, "validation", []string{

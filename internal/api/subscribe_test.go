@@ -264,18 +264,17 @@ func TestPingsAreAnswered(t *testing.T) {
 func TestStreamEndsWithItsToken(t *testing.T) {
 	h := start(t)
 	revoked, id := h.token("viewer")
-	soon := h.gateway.Now().Add(time.Hour).UTC().Format(time.RFC3339)
-	made := h.ok("POST", "/tokens", `{"name":"x","role":"viewer","expires_at":"`+soon+`"}`)
 	stays, _ := h.token("viewer")
-	a, b, c, other := h.subscribe(revoked, ""), h.subscribe(revoked, ""), h.subscribe(made.text(t, "token"), ""), h.subscribe(stays, "")
-	admin := h.subscribe(adminToken, "")
-
+	a, b, other, admin := h.subscribe(revoked, ""), h.subscribe(revoked, ""), h.subscribe(stays, ""), h.subscribe(adminToken, "")
 	h.ok("DELETE", "/tokens/"+id, "")
 	for _, r := range []*reader{a, b} {
 		if code, reason := r.closed(); code != 4403 {
 			t.Errorf("revoked: closed with %d %s, want 4403", code, reason)
 		}
 	}
+
+	soon := h.gateway.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	c := h.subscribe(h.ok("POST", "/tokens", `{"name":"x","role":"viewer","expires_at":"`+soon+`"}`).text(t, "token"), "")
 	h.clock.advance(2 * time.Hour)
 	if code, reason := c.closed(); code != 4403 {
 		t.Errorf("expired: closed with %d %s, want 4403", code, reason)
