@@ -97,21 +97,22 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 	if err != nil {
 		return nil, r, err
 	}
-	opened = append(opened, file)
 	r.Segments = len(l.segments)
 	r.Last = l.last
 
 	if marks == nil {
 		// The last step of beginning a history, so that a log without the file is a log that holds nothing.
 		if marks, err = createCommitted(o.FS, dir, commitMark{epoch: l.epoch()}); err != nil {
-			return nil, r, err
+			return nil, r, errors.Join(err, file.Close())
 		}
 		opened = append(opened, marks)
 	}
 	marks.start(l.epoch(), mark.seqNo)
 	l.mark = marks
-	l.active, err = l.activate(newest, file, nil)
-	return l, r, err
+	if l.active, err = l.activate(newest, file, nil); err != nil {
+		return nil, r, err
+	}
+	return l, r, nil
 }
 
 // begin makes the first segment of a new history.
