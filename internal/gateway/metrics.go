@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/hub"
 )
 
@@ -54,10 +55,14 @@ func (m *metrics) register(r prometheus.Registerer, g *Gateway, logSize func() i
 func (m *metrics) committed(b *group, took time.Duration) {
 	m.commits.Add(float64(len(b.commits)))
 	m.commitSeconds.Observe(took.Seconds())
+	types := make(map[directory.EntryType]int) // looking a label up for each entry would hold up a large group's answers
 	for _, entries := range b.entries {
 		for i := range entries {
-			m.entries.WithLabelValues(entries[i].Type.String()).Inc()
+			types[entries[i].Type]++
 		}
+	}
+	for t, n := range types {
+		m.entries.WithLabelValues(t.String()).Add(float64(n))
 	}
 }
 

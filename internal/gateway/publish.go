@@ -75,6 +75,3 @@ func (g *Gateway) Unsubscribe(s *hub.Sub) { g.hub.RemoveSub(s) }
 
 // SubCount returns the number of open streams.
 func (g *Gateway) SubCount() int { return g.hub.SubCount() }
-
-// Subs returns the open streams.
-func (g *Gateway) Subs() []*hub.Sub { return g.hub.Subs() }

@@ -15,7 +15,6 @@ type Disconnect struct {
 // The ends that subscribers know how to take.
 var (
 	ProtocolMisuse = Disconnect{Code: 1008, Reason: "protocol misuse"}
-	TooMany        = Disconnect{Code: 1013, Reason: "too many subscribers"}
 	TokenEnded     = Disconnect{Code: 4403, Reason: "token revoked or expired"}
 	HistoryChanged = Disconnect{Code: 4409, Reason: "history changed"}
 )

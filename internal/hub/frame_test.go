@@ -188,10 +188,10 @@ func TestHeartbeatTimeIsUTC(t *testing.T) {
 	contains(t, string(framer{}.heartbeat(beat{}, at)), `"at":"2026-01-02T02:04:05.006Z"`)
 }
 
-func TestValidEpoch(t *testing.T) {
+func TestIsWord(t *testing.T) {
 	for epoch, want := range map[string]bool{"": false, "a-Z09": true, "a b": false, `a"`: false, "ä": false} {
-		if got := ValidEpoch(epoch); got != want {
-			t.Errorf("ValidEpoch(%q) is %v", epoch, got)
+		if got := isWord(epoch); got != want {
+			t.Errorf("isWord(%q) is %v", epoch, got)
 		}
 	}
 }

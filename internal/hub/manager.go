@@ -58,7 +58,7 @@ type class struct {
 }
 
 // NewManager returns a Manager that is empty until the first Push. It panics if
-// the epoch is not a word, see ValidEpoch.
+// the epoch has anything but letters, digits and "-".
 func NewManager(o Options) *Manager {
 	mustBeEpoch(o.Epoch)
 	if o.MaxCommits <= 0 {
@@ -82,11 +82,8 @@ func NewManager(o Options) *Manager {
 	return m
 }
 
-// ValidEpoch reports whether s can name a history: letters, digits and "-".
-func ValidEpoch(s string) bool { return isWord(s) }
-
 func mustBeEpoch(s string) {
-	if !ValidEpoch(s) {
+	if !isWord(s) {
 		panic(fmt.Sprintf("hub: %q cannot be an epoch", s))
 	}
 }
