@@ -45,8 +45,8 @@ func (c *serveCmd) Validate() error {
 	if c.Data == "" {
 		return errors.New("--data: want a folder")
 	}
-	if strings.ContainsFunc(c.AdminToken, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return errors.New("--admin-token: want visible ASCII characters only")
+	if err := validateToken("--admin-token", c.AdminToken); err != nil {
+		return err
 	}
 	for _, origin := range c.AllowedOrigin {
 		u, err := url.Parse(origin)
