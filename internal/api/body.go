@@ -49,12 +49,14 @@ func (c *call) jsonContent() error {
 // body reads a body into v, a pointer to a struct, and gathers its faults. Of a
 // list that is longer than maxList it takes no notice beyond that: the request
 // is too large.
-func (c *call) body(v any, limit int64, maxList int) {
+// It returns the bytes of the body.
+func (c *call) body(v any, limit int64, maxList int) []byte {
 	b, err := c.readBody(limit)
 	if err == nil {
 		err = decode(b, v, "", maxList, &c.faults)
 	}
 	c.hard = err
+	return b
 }
 
 // optionalBody is body for routes that take an empty body for {}.

@@ -24,10 +24,11 @@ func (s *Server) directorySync(c *call) error {
 // its outcome in a word.
 func (s *Server) syncDirectory(c *call) (string, error) {
 	var req directory.DirectorySyncRequest
-	c.body(&req, s.options.MaxBody, s.options.MaxEntries)
+	body := c.body(&req, s.options.MaxBody, s.options.MaxEntries)
 	if limit := directory.TimeOf(s.options.Gateway.Now().Add(maxClockSkew)); req.SnapshotAt != nil && *req.SnapshotAt > limit {
 		c.faults.add("/snapshot_at", "future", "is more than five minutes ahead of the gateway's clock")
 	}
+	receiptID, bodyHash, once := c.idempotency(body)
 	if err := c.refusal(); err != nil {
 		return "", err
 	}
@@ -46,6 +47,9 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 		}
 		return "dry-run", answerWritten(c, http.StatusOK, result, position)
 	}
+	if once {
+		return s.syncOnce(c, directory.Once[directory.DirectorySyncResult]{ReceiptID: receiptID, BodyHash: bodyHash, Command: command})
+	}
 	result, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
 	if err != nil {
 		return "", err
@@ -55,6 +59,19 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 		word = "applied"
 	}
 	return word, answerWritten(c, http.StatusOK, result, outcome.Position)
+}
+
+// syncOnce carries out a sync that bears an idempotency key.
+func (s *Server) syncOnce(c *call, command directory.Once[directory.DirectorySyncResult]) (string, error) {
+	answer, _, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
+	if err != nil {
+		return "", err
+	}
+	word := "applied"
+	if answer.Stored {
+		word = "repeated"
+	}
+	return word, answerWritten(c, http.StatusOK, answer.Value, s.options.Gateway.PositionOf(answer.SeqNo))
 }
 
 // directoryStatus says how a network's directory stands.

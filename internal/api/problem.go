@@ -45,6 +45,7 @@ var refusals = []struct {
 	{errUnknownField, http.StatusUnprocessableEntity, "unknown-field", ""},
 	{errInvalid, http.StatusUnprocessableEntity, "validation", ""},
 	{directory.ErrConflictingEntries, http.StatusUnprocessableEntity, "conflicting-entries", ""},
+	{directory.ErrKeyReused, http.StatusUnprocessableEntity, "idempotency-key-reused", ""},
 	{directory.ErrNetworkNotFound, http.StatusNotFound, "network-not-found", ""},
 	{directory.ErrNodeNotFound, http.StatusNotFound, "node-not-found", ""},
 	{directory.ErrMemberNotFound, http.StatusNotFound, "member-not-found", ""},

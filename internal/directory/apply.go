@@ -79,6 +79,8 @@ func (s *State) put(record Record) {
 	case *Token:
 		old, _ := s.tokens.Set(r.TokenID, r)
 		s.digest ^= hashOf(old) ^ hashOf(r)
+	case *Receipt:
+		s.digest ^= hashOf(s.receipts.put(r)) ^ hashOf(r)
 	}
 }
 
@@ -104,6 +106,8 @@ func (s *State) drop(k *Key) {
 	case KindToken:
 		old, _ := s.tokens.Delete(k.TokenID)
 		s.digest ^= hashOf(old)
+	case KindReceipt:
+		s.digest ^= hashOf(s.receipts.drop(k.ReceiptID))
 	}
 }
 

@@ -151,6 +151,8 @@ func newRecord(t EntryType) Record {
 		return new(Sync)
 	case KindToken:
 		return new(Token)
+	case KindReceipt:
+		return new(Receipt)
 	}
 	panic("directory: kind without a record: " + t.Kind.String())
 }

@@ -46,6 +46,11 @@ func drawCommit(t *rapid.T, s *State, now Time) []DeltaEntry {
 		if err != nil {
 			t.Fatalf("sync: %v", err)
 		}
+		if rapid.Bool().Draw(t, "keyed") {
+			key := rapid.SampledFrom([]string{"r1", "r2", "r3"}).Draw(t, "key")
+			entries, _, _ := Decide(s, Once[DirectorySyncResult]{ReceiptID: key, BodyHash: "b", Command: c}, tester, now)
+			return entries
+		}
 		entries, _, _ := Decide(s, c, tester, now)
 		return entries
 	case "token":

@@ -3,6 +3,7 @@ package directory
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -61,6 +62,17 @@ var (
 
 // Current returns the name of the newest epoch.
 func (l Lineage) Current() string { return l[len(l)-1].Name }
+
+// At returns the position of a commit that lies on the lineage: seqNo, and the
+// epoch that was in force when it was made.
+func (l Lineage) At(seqNo uint64) Position {
+	for _, e := range slices.Backward(l) {
+		if e.SeqNo < seqNo {
+			return Position{Epoch: e.Name, SeqNo: seqNo}
+		}
+	}
+	return Position{Epoch: l[0].Name, SeqNo: seqNo}
+}
 
 // Locate says whether p lies on the lineage, whose newest commit is last.
 // A position of an older epoch does when it stood at or before the point where

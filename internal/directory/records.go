@@ -14,10 +14,11 @@ const (
 	KindUser
 	KindSync
 	KindToken
+	KindReceipt
 	numKinds
 )
 
-var kindNames = [numKinds]string{"network", "node", "member", "assignment", "user", "sync", "token"}
+var kindNames = [numKinds]string{"network", "node", "member", "assignment", "user", "sync", "token", "receipt"}
 
 // String returns the word of the kind as entry types have it: network, node …
 func (k Kind) String() string { return kindNames[k] }
@@ -128,6 +129,7 @@ type Key struct {
 	NodeID     uint32 `json:"node_id,omitzero"`
 	ExternalID string `json:"external_id,omitzero"`
 	TokenID    string `json:"token_id,omitzero"`
+	ReceiptID  string `json:"receipt_id,omitzero"`
 }
 
 func (*Network) kind() Kind    { return KindNetwork }

@@ -41,6 +41,8 @@ func (v View) rowsOf(s *State, kind Kind) iter.Seq[Record] {
 		}
 	case KindToken:
 		return records(s.Tokens(""))
+	case KindReceipt:
+		return records(s.Receipts(""))
 	}
 	panic("directory: kind without rows: " + kind.String())
 }

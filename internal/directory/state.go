@@ -24,6 +24,7 @@ type State struct {
 	users       people[*User]
 	syncs       btree.Map[uint16, *Sync]
 	tokens      btree.Map[string, *Token]
+	receipts    receipts
 
 	// Indexes, kept in step by put and drop.
 	counts     btree.Map[uint16, Counts]
@@ -114,6 +115,7 @@ func (s *State) Clone() *State {
 		users:       s.users.clone(),
 		syncs:       *s.syncs.Copy(),
 		tokens:      *s.tokens.Copy(),
+		receipts:    s.receipts.clone(),
 		counts:      *s.counts.Copy(),
 		nodesByID:   s.nodesByID.clone(),
 		networksOf:  *s.networksOf.Copy(),

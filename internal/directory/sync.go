@@ -56,8 +56,8 @@ type DirectorySyncResult struct {
 	Disabled            int                 `json:"disabled"`
 	Mapped              int                 `json:"mapped"`
 	Unmapped            int                 `json:"unmapped"`
-	Actions             []string            `json:"actions"`
-	Items               []DirectorySyncItem `json:"items"`
+	Actions             []string            `json:"actions,omitzero"` // nil in an answer that was kept in brief
+	Items               []DirectorySyncItem `json:"items,omitzero"`   // likewise
 	Warnings            []string            `json:"warnings"`
 	SkippedNoExternalID int                 `json:"skipped_no_external_id"`
 	PlanDigest          string              `json:"plan_digest"`

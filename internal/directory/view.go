@@ -22,7 +22,7 @@ type View struct {
 var kindsOf = map[AccessRole][]Kind{
 	AccessViewer:  {KindNetwork, KindNode, KindMember, KindAssignment, KindSync},
 	AccessAdmin:   {KindNetwork, KindNode, KindMember, KindAssignment, KindUser, KindSync},
-	AccessReplica: {KindNetwork, KindNode, KindMember, KindAssignment, KindUser, KindSync, KindToken},
+	AccessReplica: {KindNetwork, KindNode, KindMember, KindAssignment, KindUser, KindSync, KindToken, KindReceipt},
 }
 
 // NewView returns the view of a role; no networks means no limit.
@@ -69,7 +69,7 @@ func ParseView(s string) (View, error) {
 
 // SeesKind reports whether any record of the kind may be seen.
 func (v View) SeesKind(k Kind) bool {
-	if v.limited && k == KindToken {
+	if v.limited && (k == KindToken || k == KindReceipt) {
 		return false
 	}
 	return slices.Contains(kindsOf[v.role], k)

@@ -16,7 +16,7 @@ import (
 var sightOf = map[AccessRole]string{
 	AccessAdmin:   "network node member assignment user sync",
 	AccessViewer:  "network node member assignment sync",
-	AccessReplica: "network node member assignment user sync token",
+	AccessReplica: "network node member assignment user sync token receipt",
 }
 
 // drawView draws a view of a role that reads, in half the cases limited to
@@ -42,6 +42,7 @@ type keyed struct {
 	NodeID     uint32 `json:"node_id"`
 	ExternalID string `json:"external_id"`
 	TokenID    string `json:"token_id"`
+	ReceiptID  string `json:"receipt_id"`
 }
 
 func (f *follower) key(kind string, data jsontext.Value) string {
@@ -60,6 +61,8 @@ func (f *follower) key(kind string, data jsontext.Value) string {
 		return fmt.Sprint(kind, " ", k.NetworkID, "/", strings.ToLower(k.ExternalID))
 	case "token":
 		return fmt.Sprint(kind, " ", k.TokenID)
+	case "receipt":
+		return fmt.Sprint(kind, " ", k.ReceiptID)
 	}
 	f.t.Fatalf("an unknown kind %q", kind)
 	return ""
@@ -285,7 +288,7 @@ func rowsOfPart(t *rapid.T, v View, part []byte) []string {
 	var rows []string
 	for kind := range numKinds {
 		list, named := lists[kind.Plural()]
-		limited := len(v.Networks()) > 0 && kind == KindToken
+		limited := len(v.Networks()) > 0 && (kind == KindToken || kind == KindReceipt)
 		if want := slices.Contains(strings.Fields(sightOf[v.Role()]), kind.String()) && !limited; named != want {
 			t.Fatalf("view %s: %s named: %v, want %v, in %s", v, kind.Plural(), named, want, part)
 		}

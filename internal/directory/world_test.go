@@ -102,6 +102,8 @@ func line(r Record) string {
 		fmt.Fprintf(&b, " %s @%d", r.Actor, minutes(r.At))
 	case *Token:
 		fmt.Fprintf(&b, "%s %s %s %v @%d", r.TokenID, r.Name, r.Role, r.Networks, minutes(r.CreatedAt))
+	case *Receipt:
+		fmt.Fprintf(&b, "%s %s %s seq_no=%d @%d", r.ReceiptID, r.BodyHash, r.Answer, r.SeqNo, minutes(r.At))
 	default:
 		panic(fmt.Sprintf("no line for %T", r))
 	}
@@ -126,6 +128,8 @@ func keyLine(k *Key) string {
 		return fmt.Sprintf("%d/%d", k.NetworkID, k.NodeID)
 	case KindToken:
 		return k.TokenID
+	case KindReceipt:
+		return k.ReceiptID
 	default:
 		return fmt.Sprintf("%d/%s", k.NetworkID, k.ExternalID)
 	}

@@ -114,6 +114,9 @@ func (g *Gateway) State() (*directory.State, directory.Position) {
 	return v.state, v.position
 }
 
+// PositionOf returns the position of a commit of this gateway's history.
+func (g *Gateway) PositionOf(seqNo uint64) directory.Position { return g.lineage.At(seqNo) }
+
 // Now returns the gateway's time.
 func (g *Gateway) Now() time.Time { return g.options.Clock() }
 
