@@ -16,11 +16,12 @@ const module = "github.com/replication-gateway/gateway"
 // packages. The three leaves import none.
 var mayImport = map[string][]string{
 	"":                     {},
-	"cmd/gateway":          {"", "internal/api", "internal/gateway", "internal/directory"},
+	"cmd/gateway":          {"", "internal/api", "internal/gateway", "internal/directory", "internal/load", "internal/wal"},
 	"internal/api":         {"internal/gateway", "internal/directory", "internal/hub"},
 	"internal/gateway":     {"internal/directory", "internal/hub", "internal/wal"},
 	"internal/directory":   {},
 	"internal/hub":         {},
+	"internal/load":        {},
 	"internal/hub/hubtest": {},
 	"internal/wal":         {},
 	"internal/wal/waltest": {"internal/wal"},

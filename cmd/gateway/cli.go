@@ -11,9 +11,13 @@ import (
 // cli is the command line. Every flag has an environment variable: --data is
 // GATEWAY_DATA, and so on.
 type cli struct {
-	Serve   serveCmd   `cmd:"" default:"withargs" help:"Run a gateway."`
-	Version versionCmd `cmd:"" help:"Print version, commit and Go version."`
-	Health  healthCmd  `cmd:"" help:"Ask a gateway whether it is ready; for container health checks."`
+	Serve    serveCmd    `cmd:"" default:"withargs" help:"Run a gateway."`
+	Wal      walCmd      `cmd:"" help:"Check or print the data of a stopped gateway."`
+	Snapshot snapshotCmd `cmd:"" help:"Back a gateway up and restore it."`
+	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`
+	Health   healthCmd   `cmd:"" help:"Ask a gateway whether it is ready; for container health checks."`
+	Status   statusCmd   `cmd:"" help:"Show role, position, subscribers and lag of a gateway."`
+	Bench    benchCmd    `cmd:"" help:"Drive load against a running gateway and print figures."`
 }
 
 // errHelp ends the parser after it printed the help that was asked for.

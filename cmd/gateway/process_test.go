@@ -34,6 +34,7 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	addr   string
+	ready  chan struct{} // closed when the gateway says that it is ready
 	read   chan struct{} // closed when stderr is at its end
 	mu     sync.Mutex
 	stderr bytes.Buffer
@@ -53,7 +54,7 @@ func start(t *testing.T, dir string, args ...string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: cmd, read: make(chan struct{})}
+	p := &process{t: t, cmd: cmd, ready: make(chan struct{}), read: make(chan struct{})}
 	t.Cleanup(p.kill)
 	lines := bufio.NewReader(stderr)
 	first, err := lines.ReadBytes('\n')
@@ -66,7 +67,11 @@ func start(t *testing.T, dir string, args ...string) *process {
 	}
 	p.addr = line.Addr
 	go p.follow(lines)
-	// The socket listens already: the answer comes when the gateway serves.
+	select {
+	case <-p.ready:
+	case <-p.read:
+		t.Fatalf("the gateway ended before it was ready: %s", p.log())
+	}
 	if status, body := p.call("GET", "/readyz", nil); status != http.StatusOK {
 		t.Fatalf("readyz: %d %s", status, body)
 	}
@@ -76,6 +81,9 @@ func start(t *testing.T, dir string, args ...string) *process {
 func (p *process) follow(r io.Reader) {
 	defer close(p.read)
 	for scanner := bufio.NewScanner(r); scanner.Scan(); {
+		if bytes.Contains(scanner.Bytes(), []byte(`"message":"ready"`)) {
+			close(p.ready)
+		}
 		p.mu.Lock()
 		p.stderr.Write(append(scanner.Bytes(), '\n'))
 		p.mu.Unlock()

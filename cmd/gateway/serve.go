@@ -24,88 +24,119 @@ import (
 )
 
 // Run serves until ctx ends, then drains.
-func (c *serveCmd) Run(ctx context.Context, io stdio) (err error) {
+func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 	log := c.logger(io)
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
 	log.Info().Str("addr", listener.Addr().String()).Str("data", c.Data).Str("version", version).Msg("listening")
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	g, err := gateway.Open(gateway.Options{
+	p := program{serveCmd: c, io: io, log: log, listener: listener}
+	p.gateway = gateway.New(gateway.Options{
 		Dir: c.Data, Heartbeat: c.Heartbeat, MaxSubscribers: c.MaxSubscribers, Logger: log, Registry: registry,
 	})
-	if err != nil {
-		return fmt.Errorf("open %s: %w", c.Data, err)
-	}
-	defer func() { err = errors.Join(err, g.Close()) }()
-
-	token := c.AdminToken
-	if token == "" {
-		if token, err = adminToken(c.Data); err != nil {
-			return err
-		}
-	}
-	threshold := directory.Threshold{Count: c.RemovalCount, Percent: c.RemovalPercent}
-	handler := api.New(api.Options{
-		Gateway:        g,
+	p.api = api.New(api.Options{
+		Gateway:        p.gateway,
 		Logger:         log,
 		Registry:       registry,
-		AdminToken:     token,
 		Version:        api.Version{Version: version, Commit: commit(), Go: runtime.Version()},
 		AllowedOrigins: c.AllowedOrigin,
 		MaxBody:        int64(c.MaxBody),
 		MaxEntries:     c.MaxEntries,
-		Threshold:      threshold,
+		Threshold:      directory.Threshold{Count: c.RemovalCount, Percent: c.RemovalPercent},
 		WriteTimeout:   c.WriteTimeout,
 		Assets:         assets.Web(),
 		OpenAPI:        assets.OpenAPI,
 	})
-	if c.Demo || isTerminal(io.err) {
-		fmt.Fprintf(io.err, "\n  open http://%s/#token=%s\n\n", browsable(listener.Addr()), token)
-	}
-	return c.serve(ctx, log, listener, handler, g)
+	return p.run(ctx)
 }
 
-// serve runs the HTTP server, and the demo beside it, until ctx ends.
-func (c *serveCmd) serve(ctx context.Context, log zerolog.Logger, l net.Listener, a *api.Server, g *gateway.Gateway) error {
+// program is a gateway that runs.
+type program struct {
+	*serveCmd
+	io       stdio
+	log      zerolog.Logger
+	listener net.Listener
+	gateway  *gateway.Gateway
+	api      *api.Server
+}
+
+// run serves HTTP from the first moment on, so that whoever asks learns how far
+// the start is, and opens the gateway beside it.
+func (p *program) run(ctx context.Context) error {
 	server := &http.Server{
-		Handler:           a.Handler(),
+		Handler:           p.api.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          stdlog.New(log, "", 0),
+		ErrorLog:          stdlog.New(p.log, "", 0),
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
 	})
-	if c.Demo {
-		group.Go(func() error { return runDemo(ctx, log, g) })
-	}
+	group.Go(func() error {
+		if err := p.open(ctx); err != nil || !p.Demo || ctx.Err() != nil {
+			return err
+		}
+		return runDemo(ctx, p.log, p.gateway)
+	})
 	group.Go(func() error {
 		<-ctx.Done()
-		log.Info().Dur("drain_ms", c.Drain).Msg("draining")
-		// Streams first, so that readers are told when to come back; then the
-		// requests under way, which may still write; the gateway closes last.
-		a.Drain(context.Background(), c.Drain)
-		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := server.Shutdown(grace); err != nil {
-			log.Warn().Err(err).Msg("requests were cut off")
-			return server.Close()
-		}
-		return nil
+		return p.drain(server)
 	})
-	err := group.Wait()
-	log.Info().Msg("stopped")
+	// The gateway closes last: until then a request may still write.
+	err := errors.Join(group.Wait(), p.gateway.Close())
+	p.log.Info().Msg("stopped")
 	return err
+}
+
+// open reads the data and lets requests in. It returns when ctx ends, too: a
+// start that is given up leaves nothing half done.
+func (p *program) open(ctx context.Context) error {
+	opened := make(chan error, 1)
+	go func() { opened <- p.gateway.Open() }()
+	select {
+	case err := <-opened:
+		if err != nil {
+			return advised(fmt.Errorf("open %s: %w", p.Data, err), p.Data)
+		}
+	case <-ctx.Done():
+		return nil
+	}
+	token := p.AdminToken
+	if token == "" {
+		var err error
+		if token, err = adminToken(p.Data); err != nil {
+			return err
+		}
+	}
+	p.api.Open(token)
+	p.log.Info().Msg("ready")
+	if p.Demo || isTerminal(p.io.err) {
+		fmt.Fprintf(p.io.err, "\n  open http://%s/#token=%s\n\n", browsable(p.listener.Addr()), token)
+	}
+	return nil
+}
+
+// drain ends what is under way: streams first, so that readers are told when to
+// come back, then the requests, which may still write.
+func (p *program) drain(server *http.Server) error {
+	p.log.Info().Dur("drain_ms", p.Drain).Msg("draining")
+	p.api.Drain(context.Background(), p.Drain)
+	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		p.log.Warn().Err(err).Msg("requests were cut off")
+		return server.Close()
+	}
+	return nil
 }
 
 func (c *serveCmd) logger(io stdio) zerolog.Logger {

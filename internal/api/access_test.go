@@ -31,6 +31,8 @@ var mayCall = map[string]string{
 	"PUT /networks/{network_id}/members/{node_id}":    "a",
 	"DELETE /networks/{network_id}/members/{node_id}": "a",
 	"POST /batch":                                     "a",
+	"GET /backup":                                     "a",
+	"GET /replication":                                "avr",
 	"GET /tokens":                                     "a",
 	"POST /tokens":                                    "a",
 	"DELETE /tokens/{token_id}":                       "a",

@@ -38,7 +38,7 @@ func (s *Server) authenticate(r *http.Request, stream bool) (caller, error) {
 		return caller{}, errUnauthorized
 	}
 	hash := sha256.Sum256([]byte(token))
-	if s.options.AdminToken != "" && subtle.ConstantTimeCompare(hash[:], s.adminHash[:]) == 1 {
+	if s.adminHash != nil && subtle.ConstantTimeCompare(hash[:], s.adminHash[:]) == 1 {
 		return caller{actor: "token:admin", role: directory.AccessAdmin}, nil
 	}
 	state, _ := s.options.Gateway.State()

@@ -46,12 +46,13 @@ func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
 // still is a gateway in a synctest bubble with streams whose readers take every
 // frame, or none. ends receives the time at which a reader saw its stream end.
 func still(t *testing.T, streams int, read bool) (s *api.Server, ends chan time.Time, stop func()) {
-	g, err := gateway.Open(gateway.Options{Dir: t.TempDir(), Heartbeat: time.Hour, Logger: zerolog.Nop()})
-	if err != nil {
+	g := gateway.New(gateway.Options{Dir: t.TempDir(), Heartbeat: time.Hour, Logger: zerolog.Nop()})
+	if err := g.Open(); err != nil {
 		t.Fatal(err)
 	}
-	s = api.New(api.Options{Gateway: g, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(), AdminToken: adminToken,
+	s = api.New(api.Options{Gateway: g, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(),
 		WriteTimeout: 10 * time.Second, Assets: os.DirFS("../../web")})
+	s.Open(adminToken)
 	listener := pipes{make(chan net.Conn), make(chan struct{})}
 	server := &http.Server{Handler: s.Handler()}
 	go func() { _ = server.Serve(listener) }()

@@ -51,19 +51,20 @@ func start(t *testing.T, options ...func(*api.Options, *gateway.Options)) *harne
 	dir := t.TempDir()
 	g := gateway.Options{Dir: dir, Log: wal.Options{SegmentSize: 1 << 20, FS: h.disk}, Heartbeat: time.Hour,
 		MaxSubscribers: 100, Logger: logger, Registry: h.registry, Clock: h.clock.now}
-	o := api.Options{Logger: logger, Registry: h.registry, AdminToken: adminToken,
+	o := api.Options{Logger: logger, Registry: h.registry,
 		Version: api.Version{Version: "1.2.3", Commit: "abc", Go: "go"}, AllowedOrigins: []string{"https://ops.example"},
 		MaxBody: 1 << 20, MaxEntries: 1000, Threshold: directory.Threshold{Count: 5, Percent: 20},
 		WriteTimeout: 10 * time.Second, Assets: os.DirFS("../../web"), OpenAPI: description(t).raw}
 	for _, option := range options {
 		option(&o, &g)
 	}
-	var err error
-	if h.gateway, err = gateway.Open(g); err != nil {
+	h.gateway = gateway.New(g)
+	if err := h.gateway.Open(); err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	o.Gateway = h.gateway
 	h.server = api.New(o)
+	h.server.Open(adminToken)
 	s := httptest.NewServer(h.server.Handler())
 	h.url = s.URL
 	h.client = &http.Client{Transport: &checkedTransport{t: t, next: s.Client().Transport}}

@@ -19,6 +19,9 @@ func (s *Server) readyz(c *call) error {
 	if s.draining.Load() {
 		return errDraining
 	}
+	if !s.isOpen() {
+		return s.starting()
+	}
 	if err := s.options.Gateway.Ready(); err != nil {
 		return fmt.Errorf("%w: %w", errNotReady, err)
 	}

@@ -55,6 +55,9 @@ var routes = []route{
 	{"PUT", "/networks/{network_id}/members/{node_id}", admins, nil, (*Server).putMember},
 	{"DELETE", "/networks/{network_id}/members/{node_id}", admins, nil, (*Server).deleteMember},
 	{"POST", "/batch", admins, nil, (*Server).batch},
+	{"GET", "/backup", admins, nil, (*Server).backup},
+
+	{"GET", "/replication", subscribers, nil, (*Server).replication},
 
 	{"GET", "/tokens", admins, []string{"limit", "after"}, (*Server).listTokens},
 	{"POST", "/tokens", admins, nil, (*Server).createToken},
@@ -113,6 +116,9 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 func (s *Server) run(rt route, c *call) error {
 	if rt.access == nil {
 		return rt.handle(s, c)
+	}
+	if err := s.started(c.Context()); err != nil {
+		return err
 	}
 	who, err := s.authenticate(c.Request, rt.pattern == "/subscribe")
 	if err != nil {

@@ -17,10 +17,9 @@ import (
 // Options sets up a Server. All fields but AllowedOrigins must be set, and a
 // zero Threshold turns the removal threshold off.
 type Options struct {
-	Gateway        *gateway.Gateway
+	Gateway        *gateway.Gateway // need not be open yet
 	Logger         zerolog.Logger
 	Registry       *prometheus.Registry // served at /metrics, and given the metrics of this package
-	AdminToken     string
 	Version        Version
 	AllowedOrigins []string            // such as https://ops.example, beside the host itself
 	MaxBody        int64               // bytes of a directory sync or a batch
@@ -45,7 +44,8 @@ type Server struct {
 	metrics *metrics
 	assets  map[string]*asset // by path
 
-	adminHash [sha256.Size]byte
+	opened    chan struct{}      // closed by Open
+	adminHash *[sha256.Size]byte // nil without an admin token; set by Open
 	origins   map[string]bool
 
 	draining atomic.Bool
@@ -57,11 +57,11 @@ type Server struct {
 // part of the program, or when the registry has its metrics already.
 func New(o Options) *Server {
 	s := &Server{
-		options:   o,
-		metrics:   newMetrics(o.Registry),
-		assets:    mustLoadAssets(o.Assets, o.OpenAPI),
-		adminHash: sha256.Sum256([]byte(o.AdminToken)),
-		origins:   make(map[string]bool),
+		options: o,
+		metrics: newMetrics(o.Registry),
+		assets:  mustLoadAssets(o.Assets, o.OpenAPI),
+		opened:  make(chan struct{}),
+		origins: make(map[string]bool),
 	}
 	for _, origin := range o.AllowedOrigins {
 		s.origins[origin] = true

@@ -1,62 +1,38 @@
 package directory
 
-// Footprint notes, while a commit is applied, what readers who do not see
-// every node need to follow it: where the nodes it touches were before, and
-// the rows of the nodes that join. It is immutable once made.
-type Footprint struct {
-	before []touchedNode
-	joins  []join
-}
-
-// touchedNode says which networks a node was in before the commit.
-type touchedNode struct {
-	node     uint32
-	networks []uint16
-}
-
-// join says that entry number entry made node a member, and how its row stood
-// then.
-type join struct {
-	entry int
-	node  *Node
-}
-
 // Apply carries out the entries of one commit, in order. It refuses nothing:
 // they were decided on this very state, here or on another gateway.
 func (s *State) Apply(entries []DeltaEntry) Footprint {
-	var f Footprint
-	touched := make(map[uint32]struct{})
+	f := Footprint{before: s.membershipsBefore(entries)}
 	for i := range entries {
-		e := &entries[i]
-		if node := e.NodeID; node != 0 {
-			if _, seen := touched[node]; !seen {
-				touched[node] = struct{}{}
-				t := touchedNode{node: node}
-				for network := range s.NetworksOf(node) {
-					t.networks = append(t.networks, network)
-				}
-				f.before = append(f.before, t)
-			}
-			if e.Type.Kind == KindMember && !e.Type.Delete && s.Member(e.NetworkID, node) == nil {
-				f.joins = append(f.joins, join{entry: i, node: s.Node(node)})
-			}
+		if joined := s.apply(&entries[i]); joined {
+			f.joins = append(f.joins, join{entry: i, node: s.Node(entries[i].NodeID)})
 		}
-		s.apply(e)
 	}
 	return f
 }
 
-// apply carries out one entry and moves the state to its commit.
-func (s *State) apply(e *DeltaEntry) {
+// Replay is Apply for a commit that no reader will be sent any more. It saves
+// the footprint.
+func (s *State) Replay(entries []DeltaEntry) {
+	for i := range entries {
+		s.apply(&entries[i])
+	}
+}
+
+// apply carries out one entry and moves the state to its commit. It reports
+// whether the entry made a node a member that was none.
+func (s *State) apply(e *DeltaEntry) (joined bool) {
 	s.seqNo = e.SeqNo
 	if e.Type.Delete {
 		s.drop(e.Data.(*Key))
-		return
+		return false
 	}
-	s.put(e.Data)
+	return s.put(e.Data)
 }
 
-func (s *State) put(record Record) {
+// put reports whether the record made a node a member that was none.
+func (s *State) put(record Record) (joined bool) {
 	switch r := record.(type) {
 	case *Network:
 		old, _ := s.networks.Set(r.NetworkID, r)
@@ -64,14 +40,14 @@ func (s *State) put(record Record) {
 	case *Node:
 		s.putNode(r)
 	case *Member:
-		s.putMember(r)
+		return s.putMember(r)
 	case *Assignment:
 		norm := NormalizeExternalID(r.ExternalID)
-		old, _ := s.assignments.rows.Set(person[*Assignment]{network: r.NetworkID, normalized: norm, row: r})
+		old, _ := s.assignments.rows.Set(person[*Assignment]{r.NetworkID, norm, r})
 		s.digest ^= hashOf(old.row) ^ hashOf(r)
 	case *User:
 		norm := NormalizeExternalID(r.ExternalID)
-		old, _ := s.users.rows.Set(person[*User]{network: r.NetworkID, normalized: norm, row: r})
+		old, _ := s.users.rows.Set(person[*User]{r.NetworkID, norm, r})
 		s.digest ^= hashOf(old.row) ^ hashOf(r)
 	case *Sync:
 		old, _ := s.syncs.Set(r.NetworkID, r)
@@ -82,6 +58,7 @@ func (s *State) put(record Record) {
 	case *Receipt:
 		s.digest ^= hashOf(s.receipts.put(r)) ^ hashOf(r)
 	}
+	return false
 }
 
 func (s *State) drop(k *Key) {
@@ -121,7 +98,7 @@ func (s *State) putNode(n *Node) {
 		s.unindexNode(old)
 	}
 	if n.ExternalID != "" {
-		s.nodesByID.rows.Set(person[uint32]{normalized: NormalizeExternalID(n.ExternalID), node: n.NodeID, row: n.NodeID})
+		s.nodesByID.Set(owner{NormalizeExternalID(n.ExternalID), n.NodeID})
 	}
 	if had && (old.ExternalID == "") != (n.ExternalID == "") {
 		step := 1
@@ -129,7 +106,7 @@ func (s *State) putNode(n *Node) {
 			step = -1
 		}
 		for network := range s.NetworksOf(n.NodeID) {
-			s.count(network, Counts{Identified: step})
+			s.count(network, Counts{Identified: 1}, step)
 		}
 	}
 }
@@ -144,42 +121,52 @@ func (s *State) dropNode(id uint32) {
 
 func (s *State) unindexNode(n *Node) {
 	if n.ExternalID != "" {
-		s.nodesByID.rows.Delete(person[uint32]{normalized: NormalizeExternalID(n.ExternalID), node: n.NodeID})
+		s.nodesByID.Delete(owner{NormalizeExternalID(n.ExternalID), n.NodeID})
 	}
 }
 
-func (s *State) putMember(m *Member) {
-	s.dropMember(m.NetworkID, m.NodeID)
-	s.members.Set(keyOfMember(m.NetworkID, m.NodeID), membership{role: m.Role, joinedAt: m.JoinedAt})
-	s.networksOf.Set(keyOfNode(m.NodeID, m.NetworkID), m.NetworkID)
+// putMember reports whether the node was no member before.
+func (s *State) putMember(m *Member) (joined bool) {
+	old, had := s.members.Set(keyOfMember(m.NetworkID, m.NodeID), membership{role: m.Role, joinedAt: m.JoinedAt})
 	s.digest ^= hashOf(m)
-	s.count(m.NetworkID, s.weigh(m.NodeID, m.Role, 1))
+	node := s.Node(m.NodeID)
+	change := weigh(node, m.Role)
+	if had {
+		s.digest ^= hashOf(old.of(m.NetworkID, m.NodeID))
+		change = change.plus(weigh(node, old.role), -1)
+	} else {
+		s.networksOf.Set(keyOfNode(m.NodeID, m.NetworkID), struct{}{})
+	}
+	s.count(m.NetworkID, change, 1)
+	return !had
 }
 
 func (s *State) dropMember(network uint16, node uint32) {
-	old := s.Member(network, node)
-	if old == nil {
+	old, had := s.members.Delete(keyOfMember(network, node))
+	if !had {
 		return
 	}
-	s.members.Delete(keyOfMember(network, node))
 	s.networksOf.Delete(keyOfNode(node, network))
-	s.digest ^= hashOf(old)
-	s.count(network, s.weigh(node, old.Role, -1))
+	s.digest ^= hashOf(old.of(network, node))
+	s.count(network, weigh(s.Node(node), old.role), -1)
 }
 
-// weigh returns what a member adds to the counts of its network, times sign.
-func (s *State) weigh(node uint32, role Role, sign int) Counts {
-	c := Counts{Members: sign}
-	if n := s.Node(node); n != nil && n.ExternalID != "" {
-		c.Identified = sign
+// weigh returns what a member adds to the counts of its network.
+func weigh(node *Node, role Role) Counts {
+	c := Counts{Members: 1}
+	if node != nil && node.ExternalID != "" {
+		c.Identified = 1
 	}
 	if role == RoleOwner {
-		c.Owners = sign
+		c.Owners = 1
 	}
 	return c
 }
 
-func (s *State) count(network uint16, d Counts) {
-	c, _ := s.counts.Get(network)
-	s.counts.Set(network, Counts{c.Members + d.Members, c.Identified + d.Identified, c.Owners + d.Owners})
+// count adds c to the counts of the network, or takes it away with sign -1.
+func (s *State) count(network uint16, c Counts, sign int) {
+	if c != (Counts{}) {
+		old, _ := s.counts.Get(network)
+		s.counts.Set(network, old.plus(c, sign))
+	}
 }

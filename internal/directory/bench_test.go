@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 )
@@ -80,44 +81,113 @@ func BenchmarkDecideSyncThatChangesNothing(b *testing.B) {
 	b.ReportMetric(float64(b.N)*10_000/b.Elapsed().Seconds(), "entries/s")
 }
 
-// encodedSync is a commit of about 20,000 entries with its record.
-func encodedSync(b *testing.B) (Commit, []byte, Footprint) {
+// encodedSync is a commit of about 20,000 entries.
+func encodedSync(b *testing.B) (Commit, Footprint) {
 	s := fleet(b, 10_000)
 	entries, _, err := decideSync(s, syncOfEverybody())
 	if err != nil {
 		b.Fatal(err)
 	}
-	commit, record, err := EncodeCommit(entries)
+	commit, _, err := EncodeCommit(entries)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return commit, record, s.Apply(entries)
+	return commit, s.Apply(entries)
+}
+
+// commitsOf returns n entries in commits of size entries each: nodes that come,
+// and join a network.
+func commitsOf(b *testing.B, n, size int) (commits []Commit, records [][]byte) {
+	entries := []DeltaEntry{}
+	seqNo := uint64(1)
+	flush := func() {
+		c, record, err := EncodeCommit(entries)
+		if err != nil {
+			b.Fatal(err)
+		}
+		commits, records = append(commits, c), append(records, record)
+		entries, seqNo = nil, seqNo+1
+	}
+	for i := range n {
+		var r Record = &Node{NodeID: uint32(i/2 + 1), Hostname: fmt.Sprintf("host-%07d.corp", i), ExternalID: fmt.Sprintf("person%07d@corp.example", i*7919%n), Tags: []string{}, CreatedAt: minute(i % 1000)}
+		if i%2 == 1 {
+			r = &Member{NetworkID: uint16(i%10 + 1), NodeID: uint32(i/2 + 1), Role: RoleMember, JoinedAt: minute(i % 1000)}
+		}
+		if entries = append(entries, putOf(seqNo, r)); len(entries) == size {
+			flush()
+		}
+	}
+	return commits, records
 }
 
 func BenchmarkEncodeCommit(b *testing.B) {
-	commit, record, _ := encodedSync(b)
-	b.SetBytes(int64(len(record)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := EncodeCommit(commit.Entries); err != nil {
-			b.Fatal(err)
-		}
+	for _, size := range []int{1, 1000} {
+		b.Run(fmt.Sprint(size, " entries"), func(b *testing.B) {
+			commits, records := commitsOf(b, 1000, size)
+			b.SetBytes(int64(len(bytes.Join(records, nil)) / len(records)))
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, _, err := EncodeCommit(commits[i%len(commits)].Entries); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "entries/s")
+		})
 	}
 }
 
 func BenchmarkDecodeCommit(b *testing.B) {
-	_, record, _ := encodedSync(b)
-	b.SetBytes(int64(len(record)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := DecodeCommit(record); err != nil {
-			b.Fatal(err)
+	for _, size := range []int{1, 1000} {
+		b.Run(fmt.Sprint(size, " entries"), func(b *testing.B) {
+			_, records := commitsOf(b, 1000, size)
+			b.SetBytes(int64(len(bytes.Join(records, nil)) / len(records)))
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if _, err := DecodeCommit(records[i%len(records)]); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}
+
+// The state that a log leads to, of nodes that come and join, from nothing to
+// 100,000 entries.
+func BenchmarkApply(b *testing.B) {
+	const n = 100_000
+	for _, size := range []int{1, 1000} {
+		commits, records := commitsOf(b, n, size)
+		run := func(name string, each func(s *State, i int)) {
+			b.Run(fmt.Sprint(size, " entries, ", name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					s := NewState()
+					for i := range commits {
+						each(s, i)
+					}
+				}
+				b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "entries/s")
+			})
 		}
+		run("with footprint", func(s *State, i int) { s.Apply(commits[i].Entries) })
+		run("without", func(s *State, i int) { s.Replay(commits[i].Entries) })
+		run("decoded, without", func(s *State, i int) {
+			c, err := DecodeCommit(records[i])
+			if err != nil {
+				b.Fatal(err)
+			}
+			s.Replay(c.Entries)
+		})
 	}
 }
 
 func BenchmarkLimitedEntries(b *testing.B) {
-	commit, _, footprint := encodedSync(b)
+	commit, footprint := encodedSync(b)
 	v := NewView(AccessViewer, 7)
 	b.ReportAllocs()
 	for b.Loop() {

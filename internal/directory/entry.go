@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -24,12 +25,11 @@ func (t EntryType) String() string {
 // ParseEntryType reads the likes of node.put and member.delete.
 func ParseEntryType(s string) (EntryType, error) {
 	name, verb, _ := strings.Cut(s, ".")
-	for k, kn := range kindNames {
-		if kn == name && (verb == "put" || verb == "delete") {
-			return EntryType{Kind: Kind(k), Delete: verb == "delete"}, nil
-		}
+	kind, known := parseKind(name)
+	if !known || verb != "put" && verb != "delete" {
+		return EntryType{}, fmt.Errorf("unknown entry type %q", s)
 	}
-	return EntryType{}, fmt.Errorf("unknown entry type %q", s)
+	return EntryType{Kind: kind, Delete: verb == "delete"}, nil
 }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -62,21 +62,20 @@ type Commit struct {
 
 // EncodeCommit encodes entries once for disk, window and readers alike. It
 // returns the record for the log, a JSON array, and the commit whose Encoded
-// share the record's memory.
+// share the record's memory. Equal entries give equal bytes. It refuses strings
+// that are not UTF-8, which could not be read again.
 func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
-	record := append(make([]byte, 0, 256*len(entries)), '[')
+	c := codec{buf: append(make([]byte, 0, 256*len(entries)), '[')}
 	ends := make([]int, len(entries))
 	for i := range entries {
-		if i > 0 {
-			record = append(record, ',')
+		c.item(i)
+		c.entry(&entries[i])
+		if c.failed {
+			return Commit{}, nil, fmt.Errorf("encode %v entry: a string in it is not UTF-8", entries[i].Type)
 		}
-		var err error
-		if record, err = appendJSON(record, &entries[i]); err != nil {
-			return Commit{}, nil, fmt.Errorf("encode %v entry: %w", entries[i].Type, err)
-		}
-		ends[i] = len(record)
+		ends[i] = len(c.buf)
 	}
-	record = append(record, ']')
+	record := append(c.buf, ']')
 	encoded, start := make([][]byte, len(entries)), 1
 	for i, end := range ends {
 		encoded[i] = record[start:end:end]
@@ -85,8 +84,45 @@ func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
 	return Commit{SeqNo: entries[0].SeqNo, Entries: entries, Encoded: encoded}, record, nil
 }
 
-// DecodeCommit reads a record of the log. The commit keeps nothing of record.
+// DecodeCommit reads a record of the log. The commit keeps nothing of record:
+// Encoded share a copy of it, the rows have memory of their own.
 func DecodeCommit(record []byte) (Commit, error) {
+	record = bytes.Clone(record)
+	if c, ok := readCommit(record); ok {
+		return c, nil
+	}
+	return decodeCommit(record)
+}
+
+// readCommit reads a record as EncodeCommit writes it, and no other.
+func readCommit(record []byte) (Commit, bool) {
+	const likely = 256 // bytes an entry takes
+	n := len(record)/likely + 1
+	commit := Commit{Entries: make([]DeltaEntry, 0, n), Encoded: make([][]byte, 0, n)}
+	c := newReader(record)
+	defer c.free()
+	c.open('[')
+	for i := 0; !c.failed; i++ {
+		if i > 0 && c.take("]") {
+			break
+		}
+		c.item(i)
+		start := c.pos
+		commit.Entries = append(commit.Entries, DeltaEntry{})
+		c.entry(&commit.Entries[i])
+		commit.Encoded = append(commit.Encoded, record[start:c.pos:c.pos])
+		c.failed = c.failed || commit.Entries[i].SeqNo != commit.Entries[0].SeqNo
+	}
+	if c.failed || c.pos != len(record) {
+		return Commit{}, false
+	}
+	commit.SeqNo = commit.Entries[0].SeqNo
+	return commit, true
+}
+
+// decodeCommit reads any JSON array of entries. The commit keeps nothing of
+// record.
+func decodeCommit(record []byte) (Commit, error) {
 	var raw []jsontext.Value
 	if err := json.Unmarshal(record, &raw); err != nil {
 		return Commit{}, fmt.Errorf("decode commit: %w", err)
@@ -155,10 +191,4 @@ func newRecord(t EntryType) Record {
 		return new(Receipt)
 	}
 	panic("directory: kind without a record: " + t.Kind.String())
-}
-
-// appendJSON appends the encoding of v. Equal values encode to equal bytes.
-func appendJSON(dst []byte, v any) ([]byte, error) {
-	b, err := json.Marshal(v, json.Deterministic(true))
-	return append(dst, b...), err
 }

@@ -38,15 +38,6 @@ func (*Receipt) kind() Kind      { return KindReceipt }
 func (*Receipt) network() uint16 { return 0 }
 func (*Receipt) node() uint32    { return 0 }
 
-func (r *Receipt) hash(h *hasher) {
-	h.begin(KindReceipt)
-	h.string(r.ReceiptID)
-	h.string(r.BodyHash)
-	h.uint(r.SeqNo)
-	h.time(r.At)
-	h.string(string(r.Answer))
-}
-
 // Expired reports whether the receipt is no longer good at now.
 func (r *Receipt) Expired(now Time) bool { return now-r.At >= receiptLife }
 

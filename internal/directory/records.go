@@ -23,6 +23,12 @@ var kindNames = [numKinds]string{"network", "node", "member", "assignment", "use
 // String returns the word of the kind as entry types have it: network, node …
 func (k Kind) String() string { return kindNames[k] }
 
+// parseKind reads the word of a kind.
+func parseKind(word string) (Kind, bool) {
+	k := slices.Index(kindNames[:], word)
+	return Kind(max(k, 0)), k >= 0
+}
+
 // Plural returns the word under which snapshots list rows of the kind.
 func (k Kind) Plural() string { return kindNames[k] + "s" }
 

@@ -1,6 +1,9 @@
 package directory
 
-import "iter"
+import (
+	"bytes"
+	"iter"
+)
 
 // Rows yields what the view sees of a frozen state: kind after kind, each
 // sorted by key.
@@ -111,17 +114,18 @@ func (v View) SnapshotParts(s *State, limit int) [][]byte {
 // partWriter cuts rows into parts: {"networks":[…],"nodes":[…],…}, every kind
 // in sight named in every part.
 type partWriter struct {
-	view  View
-	limit int
-	parts [][]byte
-	buf   []byte
-	next  Kind // the first kind whose list is not open yet
-	rows  int  // in this part
-	first bool // no row in the open list yet
+	view    View
+	limit   int
+	parts   [][]byte
+	buf     []byte // the part being written
+	encoded []byte // the row being written
+	next    Kind   // the first kind whose list is not open yet
+	rows    int    // in this part
+	first   bool   // no row in the open list yet
 }
 
 func (p *partWriter) open() {
-	p.buf, p.next, p.rows = []byte{'{'}, 0, 0
+	p.buf, p.next, p.rows = append(p.buf[:0], '{'), 0, 0
 }
 
 // list closes the open list and opens those of the kinds up to kind.
@@ -141,12 +145,9 @@ func (p *partWriter) list(kind Kind) {
 }
 
 func (p *partWriter) row(kind Kind, row Record) {
-	encoded, err := appendJSON(nil, row)
-	if err != nil {
-		panic("directory: a row that was encoded before does not encode: " + err.Error())
-	}
+	p.encoded = appendRecord(p.encoded[:0], row)
 	const headings = 160 // what list and close may still add, at most
-	if p.rows > 0 && len(p.buf)+len(encoded)+headings > p.limit {
+	if p.rows > 0 && len(p.buf)+len(p.encoded)+headings > p.limit {
 		p.close()
 		p.open()
 	}
@@ -154,7 +155,7 @@ func (p *partWriter) row(kind Kind, row Record) {
 	if !p.first {
 		p.buf = append(p.buf, ',')
 	}
-	p.buf = append(p.buf, encoded...)
+	p.buf = append(p.buf, p.encoded...)
 	p.first = false
 	p.rows++
 }
@@ -164,5 +165,6 @@ func (p *partWriter) close() {
 	if len(p.buf) > 1 {
 		p.buf = append(p.buf, ']')
 	}
-	p.parts = append(p.parts, append(p.buf, '}'))
+	p.buf = append(p.buf, '}')
+	p.parts = append(p.parts, bytes.Clone(p.buf))
 }

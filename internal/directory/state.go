@@ -3,6 +3,7 @@ package directory
 import (
 	"cmp"
 	"iter"
+	"strings"
 
 	"github.com/tidwall/btree"
 )
@@ -28,8 +29,8 @@ type State struct {
 
 	// Indexes, kept in step by put and drop.
 	counts     btree.Map[uint16, Counts]
-	nodesByID  people[uint32]             // by (0, external id, node)
-	networksOf btree.Map[nodeKey, uint16] // the networks of a node
+	nodesByID  *btree.BTreeG[owner]
+	networksOf btree.Map[nodeKey, struct{}]
 }
 
 // memberKey orders members by network, then node.
@@ -44,10 +45,18 @@ type nodeKey uint64
 
 func keyOfNode(node uint32, network uint16) nodeKey { return nodeKey(node)<<16 | nodeKey(network) }
 
+func (k nodeKey) node() uint32    { return uint32(k >> 16) }
+func (k nodeKey) network() uint16 { return uint16(k) }
+
 // membership is the value of a member; its key holds the rest.
 type membership struct {
 	role     Role
 	joinedAt Time
+}
+
+// of returns the member whose value m is.
+func (m membership) of(network uint16, node uint32) *Member {
+	return &Member{NetworkID: network, NodeID: node, Role: m.role, JoinedAt: m.joinedAt}
 }
 
 // Counts are the sizes of a network that decisions rest on.
@@ -57,25 +66,48 @@ type Counts struct {
 	Owners     int
 }
 
-// people is an ordered collection of rows that belong to a person of a
-// network. Rows that share both are told apart by node.
+// plus returns c and d together, or c less d with sign -1.
+func (c Counts) plus(d Counts, sign int) Counts {
+	return Counts{c.Members + sign*d.Members, c.Identified + sign*d.Identified, c.Owners + sign*d.Owners}
+}
+
+// owner says that a node belongs to a person.
+type owner struct {
+	normalized string // the person's external id
+	node       uint32
+}
+
+func (o owner) compare(p owner) int {
+	if c := strings.Compare(o.normalized, p.normalized); c != 0 {
+		return c
+	}
+	return cmp.Compare(o.node, p.node)
+}
+
+func (o owner) less(p owner) bool { return o.compare(p) < 0 }
+
+// people is an ordered collection of rows, one for each person of a network.
 type people[T any] struct {
 	rows *btree.BTreeG[person[T]]
 }
 
 type person[T any] struct {
 	network    uint16
-	node       uint32
-	normalized string
+	normalized string // the external id
 	row        T
 }
 
-func newPeople[T any]() people[T] {
-	less := func(a, b person[T]) bool {
-		return cmp.Or(cmp.Compare(a.network, b.network), cmp.Compare(a.normalized, b.normalized),
-			cmp.Compare(a.node, b.node)) < 0
+func (p person[T]) less(q person[T]) bool {
+	if p.network != q.network {
+		return p.network < q.network
 	}
-	return people[T]{btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})}
+	return p.normalized < q.normalized
+}
+
+var unlocked = btree.Options{NoLocks: true}
+
+func newPeople[T any]() people[T] {
+	return people[T]{btree.NewBTreeGOptions(person[T].less, unlocked)}
 }
 
 func (p people[T]) clone() people[T] { return people[T]{p.rows.Copy()} }
@@ -99,7 +131,7 @@ func NewState() *State {
 	return &State{
 		assignments: newPeople[*Assignment](),
 		users:       newPeople[*User](),
-		nodesByID:   newPeople[uint32](),
+		nodesByID:   btree.NewBTreeGOptions(owner.less, unlocked),
 	}
 }
 
@@ -117,7 +149,7 @@ func (s *State) Clone() *State {
 		tokens:      *s.tokens.Copy(),
 		receipts:    s.receipts.clone(),
 		counts:      *s.counts.Copy(),
-		nodesByID:   s.nodesByID.clone(),
+		nodesByID:   s.nodesByID.Copy(),
 		networksOf:  *s.networksOf.Copy(),
 	}
 }
@@ -147,7 +179,7 @@ func (s *State) Member(network uint16, node uint32) *Member {
 	if !ok {
 		return nil
 	}
-	return &Member{NetworkID: network, NodeID: node, Role: m.role, JoinedAt: m.joinedAt}
+	return m.of(network, node)
 }
 
 // Assignment returns the role that waits for the person, or nil.
@@ -197,8 +229,8 @@ func (s *State) NodesByExternalID(externalID string) iter.Seq[*Node] {
 		if normalized == "" {
 			return
 		}
-		s.nodesByID.rows.Ascend(person[uint32]{normalized: normalized}, func(p person[uint32]) bool {
-			return p.normalized == normalized && yield(s.Node(p.row))
+		s.nodesByID.Ascend(owner{normalized: normalized}, func(o owner) bool {
+			return o.normalized == normalized && yield(s.Node(o.node))
 		})
 	}
 }
@@ -215,7 +247,7 @@ func (s *State) Members(network uint16, after uint32) iter.Seq[*Member] {
 			if uint16(key>>32) != network {
 				return false
 			}
-			return yield(&Member{NetworkID: network, NodeID: uint32(key), Role: m.role, JoinedAt: m.joinedAt})
+			return yield(m.of(network, uint32(key)))
 		})
 	}
 }
@@ -223,8 +255,8 @@ func (s *State) Members(network uint16, after uint32) iter.Seq[*Member] {
 // NetworksOf yields the networks that the node is a member of, in order.
 func (s *State) NetworksOf(node uint32) iter.Seq[uint16] {
 	return func(yield func(uint16) bool) {
-		s.networksOf.Ascend(keyOfNode(node, 0), func(key nodeKey, network uint16) bool {
-			return uint32(key>>16) == node && yield(network)
+		s.networksOf.Ascend(keyOfNode(node, 0), func(key nodeKey, _ struct{}) bool {
+			return key.node() == node && yield(key.network())
 		})
 	}
 }

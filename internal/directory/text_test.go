@@ -169,3 +169,44 @@ func TestLineageLocatesPositions(t *testing.T) {
 		t.Errorf("the newest epoch is %q, want d", got)
 	}
 }
+
+// Each day of the calendar, and each part of a day, is written as the standard
+// library writes it, and read again.
+func TestTimesAreThoseOfTheCalendar(t *testing.T) {
+	check := func(std time.Time) {
+		want := std.Format("2006-01-02T15:04:05.000Z")
+		if got := TimeOf(std).String(); got != want {
+			t.Fatalf("%v is written as %s", std, got)
+		}
+		if got, ok := parseTime([]byte(want)); !ok || got != TimeOf(std) {
+			t.Fatalf("%s is read as %v, %v", want, got, ok)
+		}
+	}
+	for day := time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC); day.Year() < 10_000; day = day.AddDate(0, 0, 1) {
+		if year := day.Year() % 400; year < 5 || 95 < year && year < 105 || year > 395 { // the rules of leap years, each both ways
+			check(day)
+		}
+	}
+	for ms := time.Duration(0); ms < 24*time.Hour; ms += 7_919 * time.Millisecond {
+		check(time.Date(1969, 12, 31, 0, 0, 0, 0, time.UTC).Add(ms))
+	}
+	for _, bad := range []string{"2026-02-29", "2100-02-29", "2026-04-31", "2026-00-01", "2026-13-01", "2026-01-00", "2026-01-32", "2026-01-1:", "2O26-01-01"} {
+		if got, ok := parseTime([]byte(bad + "T00:00:00.000Z")); ok {
+			t.Errorf("%s is read as %v", bad, got)
+		}
+	}
+	for _, bad := range []string{"24:00:00.000Z", "23:60:00.000Z", "23:59:60.000Z", "23:59:59.00Z", "23:59:59.0000Z", "23:59:59,000Z", "23:59:59.000z", "23:59:59.000"} {
+		if got, ok := parseTime([]byte("2026-01-01T" + bad)); ok {
+			t.Errorf("%s is read as %v", bad, got)
+		}
+	}
+}
+
+// Years with other than four digits have a text too, if none that is read.
+func TestTimesOutsideTheCalendarAreWritten(t *testing.T) {
+	for _, std := range []time.Time{time.Date(-1, 12, 31, 23, 59, 59, 0, time.UTC), time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		if got, want := TimeOf(std).String(), std.Format("2006-01-02T15:04:05.000Z"); got != want {
+			t.Errorf("%v is written as %s, want %s", std, got, want)
+		}
+	}
+}

@@ -113,11 +113,9 @@ func (v View) Entries(c *Commit, f Footprint) [][]byte {
 		return v.unlimitedEntries(c)
 	}
 	inSight := make(map[uint32]int, len(f.before)) // how many networks of the view the node is in
-	for _, t := range f.before {
-		for _, network := range t.networks {
-			if v.SeesNetwork(network) {
-				inSight[t.node]++
-			}
+	for _, membership := range f.before {
+		if v.SeesNetwork(membership.network()) {
+			inSight[membership.node()]++
 		}
 	}
 	joins := f.joins
@@ -169,10 +167,6 @@ func (v View) unlimitedEntries(c *Commit) [][]byte {
 // encodeAs encodes an entry about a node that shares its commit with e.
 func encodeAs(e *DeltaEntry, data Record) []byte {
 	_, isKey := data.(*Key)
-	b, err := appendJSON(nil, &DeltaEntry{SeqNo: e.SeqNo, Type: EntryType{Kind: KindNode, Delete: isKey},
+	return appendEntry(nil, &DeltaEntry{SeqNo: e.SeqNo, Type: EntryType{Kind: KindNode, Delete: isKey},
 		NodeID: e.NodeID, At: e.At, Actor: e.Actor, Data: data})
-	if err != nil {
-		panic("directory: a row that was encoded before does not encode: " + err.Error())
-	}
-	return b
 }

@@ -144,10 +144,7 @@ func visible(t *rapid.T, v View, s *State) []string {
 				continue
 			}
 		}
-		encoded, err := appendJSON(nil, r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		encoded := generalJSON(t, r)
 		f.rows[f.key(kind, encoded)] = string(encoded)
 	}
 	return f.lines()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -21,18 +22,27 @@ type Options struct {
 	Log            wal.Options
 	Heartbeat      time.Duration // between the heartbeats of a stream
 	MaxSubscribers int           // 0 for no limit
+	WindowCommits  int           // the window's limits; 0 for those of package hub
+	WindowBytes    int
+	Snapshots      SnapshotPolicy
 	Logger         zerolog.Logger
 	Registry       prometheus.Registerer // of the metrics; nil for none
 	Clock          func() time.Time      // nil for time.Now
 }
 
-// Gateway is an open gateway. All methods may be called from any goroutine.
+// Gateway holds a state, its history and its readers. All methods may be
+// called from any goroutine. Before Open has succeeded only Open, Opened,
+// Ready, Now and Close may be called.
 type Gateway struct {
 	options Options
 	log     wal.Log
 	hub     *hub.Manager
 	lineage directory.Lineage
 	metrics *metrics
+
+	opened   chan struct{}            // closed when Open has succeeded
+	starting atomic.Pointer[Progress] // of Open
+	said     time.Time                // when Progress was last logged
 
 	// shown is what readers see, replaced as a whole by the writer.
 	shown atomic.Pointer[shown]
@@ -45,6 +55,9 @@ type Gateway struct {
 	written   chan struct{} // closed when the writer is through
 	failed    atomic.Bool   // the log failed
 
+	snapshots  snapshots
+	background sync.WaitGroup // what else runs until Close
+
 	stopHeartbeat func()
 	closeOnce     sync.Once
 	closeErr      error
@@ -56,51 +69,73 @@ type shown struct {
 	position directory.Position
 }
 
-// Open opens the data folder, replays its log and starts the writer. A folder
-// that another process holds, or whose log is damaged, is refused with the
-// error of package wal.
-func Open(o Options) (*Gateway, error) {
+// New returns a gateway that is yet to be opened.
+func New(o Options) *Gateway {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
-	log, recovery, err := wal.Open(o.Dir, o.Log)
-	if err != nil {
-		return nil, err
-	}
+	o.WindowCommits = cmp.Or(o.WindowCommits, hub.DefaultMaxCommits)
+	o.WindowBytes = cmp.Or(o.WindowBytes, hub.DefaultMaxBytes)
 	g := &Gateway{
 		options:   o,
-		log:       log,
 		metrics:   newMetrics(),
+		opened:    make(chan struct{}),
 		proposals: make(chan *proposal, 1024),
 		closing:   make(chan struct{}),
 		written:   make(chan struct{}),
 	}
+	g.starting.Store(&Progress{})
+	g.snapshots.init(o.Snapshots)
+	return g
+}
+
+// Open opens the data folder, reads what is in it and starts the writer. It
+// may take a while, which Ready tells about. A folder that another process
+// holds, or whose log is damaged, is refused with the error of package wal. It
+// is called once.
+func (g *Gateway) Open() error {
+	o := g.options
+	g.said = time.Now() // a short start is not worth a line
+	o.Log.Progress = func(done, total int64) { g.progress("checking the log", "bytes", uint64(done), uint64(total)) }
+	log, recovery, err := wal.Open(o.Dir, o.Log)
+	if err != nil {
+		return err
+	}
+	g.log = log
 	reportRecovery(o.Logger, recovery)
 	for _, e := range log.Lineage() {
 		g.lineage = append(g.lineage, directory.Epoch(e))
 	}
-	g.hub = hub.NewManager(hub.Options{Epoch: g.lineage.Current(), MaxSubs: o.MaxSubscribers, Observe: g.metrics.observe()})
-	last, err := g.replay()
+	g.hub = hub.NewManager(hub.Options{Epoch: g.lineage.Current(), MaxCommits: o.WindowCommits, MaxBytes: o.WindowBytes,
+		MaxSubs: o.MaxSubscribers, Observe: g.metrics.observe()})
+	last, err := g.recover()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("replay: %w", err), log.Close())
+		return errors.Join(fmt.Errorf("read the data: %w", err), log.Close())
 	}
 	if o.Registry != nil {
 		g.metrics.register(o.Registry, g, log.Size)
 	}
 	g.stopHeartbeat = g.hub.StartHeartbeat(o.Heartbeat)
 	go g.write(last)
-	return g, nil
+	g.background.Go(g.keepSnapshots)
+	g.background.Go(g.expireReceipts)
+	close(g.opened)
+	return nil
 }
 
-// Close lets the writer finish what was handed in, ends what streams are left
-// and closes the log. Later commands get ErrClosed.
+// Close lets the writer finish what was handed in, stores a last snapshot, ends
+// what streams are left and closes the log. Later commands get ErrClosed.
 func (g *Gateway) Close() error {
 	g.closeOnce.Do(func() {
 		g.entering.Lock() // whoever is handing in is through, whoever comes sees closing
 		close(g.closing)
 		g.entering.Unlock()
 		close(g.proposals)
+		if !g.isOpen() {
+			return
+		}
 		<-g.written
+		g.background.Wait() // the last snapshot has what the writer wrote
 		g.stopHeartbeat()
 		g.hub.Close(hub.Restarting(time.Second))
 		g.closeErr = g.log.Close()
@@ -127,6 +162,9 @@ func (g *Gateway) Ready() error {
 	case <-g.closing:
 		return ErrClosed
 	default:
+	}
+	if !g.isOpen() {
+		return fmt.Errorf("%w: %v", ErrStarting, g.starting.Load())
 	}
 	if g.failed.Load() {
 		return ErrStorageFailed

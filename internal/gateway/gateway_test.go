@@ -20,12 +20,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open opens a gateway in dir and closes it at the end of the test.
-func open(t *testing.T, dir string, fs wal.FS) *gateway.Gateway {
+func open(t *testing.T, dir string, fs wal.FS, options ...func(*gateway.Options)) *gateway.Gateway {
 	t.Helper()
-	g, err := gateway.Open(gateway.Options{
-		Dir: dir, Log: wal.Options{SegmentSize: 1 << 20, FS: fs}, Heartbeat: time.Hour, Logger: zerolog.Nop(),
-	})
-	if err != nil {
+	o := gateway.Options{Dir: dir, Log: wal.Options{SegmentSize: 1 << 20, FS: fs}, Heartbeat: time.Hour, Logger: zerolog.Nop()}
+	for _, option := range options {
+		option(&o)
+	}
+	g := gateway.New(o)
+	if err := g.Open(); err != nil {
 		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(func() { _ = g.Close() }) // a test that breaks the disk closes with an error
@@ -243,12 +245,7 @@ func TestAwait(t *testing.T) {
 func TestClockNeverGoesBack(t *testing.T) {
 	dir, clock := t.TempDir(), time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	start := func() *gateway.Gateway {
-		g, err := gateway.Open(gateway.Options{Dir: dir, Heartbeat: time.Hour, Logger: zerolog.Nop(),
-			Log: wal.Options{SegmentSize: 1 << 20}, Clock: func() time.Time { return clock }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return g
+		return open(t, dir, wal.OSFS, func(o *gateway.Options) { o.Clock = func() time.Time { return clock } })
 	}
 	g := start()
 	mustPutNode(t, g, 1)

@@ -97,6 +97,7 @@ func (g *Gateway) settle(b *group, working *directory.State, start time.Time) {
 		} else {
 			g.show(working.Clone(), b)
 			g.metrics.committed(b, time.Since(start))
+			g.snapshots.append(int64(b.bytes))
 		}
 	}
 	for _, p := range b.proposals {

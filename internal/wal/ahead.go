@@ -60,7 +60,7 @@ func (z *zeroAhead) write(f Handle, b []byte, at int64) error {
 		z.growing.Lock()
 		defer z.growing.Unlock()
 	}
-	if _, err := f.WriteAt(b, at); err != nil {
+	if err := writeFull(f, b, at); err != nil {
 		return err
 	}
 	if end > z.filled.Load() {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,7 +37,7 @@ func encodeCommitMark(b *[sectorSize]byte, m commitMark) {
 	binary.LittleEndian.PutUint64(b[16:], m.seqNo)
 	b[24] = byte(len(m.epoch))
 	copy(b[25:], m.epoch)
-	binary.LittleEndian.PutUint32(b[12:], commitSum(b))
+	binary.LittleEndian.PutUint32(b[12:], sumAround(b[:], 12))
 }
 
 func decodeCommitMark(b *[sectorSize]byte) (commitMark, error) {
@@ -48,7 +47,7 @@ func decodeCommitMark(b *[sectorSize]byte) (commitMark, error) {
 	if v := binary.LittleEndian.Uint32(b[8:]); v != committedVersion {
 		return commitMark{}, fmt.Errorf("%w: format version %d, this program reads %d", errFormat, v, committedVersion)
 	}
-	if sum, stored := commitSum(b), binary.LittleEndian.Uint32(b[12:]); sum != stored {
+	if sum, stored := sumAround(b[:], 12), binary.LittleEndian.Uint32(b[12:]); sum != stored {
 		return commitMark{}, fmt.Errorf("%w: checksum %08x, stored %08x", errFormat, sum, stored)
 	}
 	m := commitMark{seqNo: binary.LittleEndian.Uint64(b[16:]), epoch: string(b[25 : 25+int(b[24])])}
@@ -58,16 +57,12 @@ func decodeCommitMark(b *[sectorSize]byte) (commitMark, error) {
 	return m, nil
 }
 
-func commitSum(b *[sectorSize]byte) uint32 {
-	return crc32.Update(crc32.Checksum(b[:12], castagnoli), castagnoli, b[16:])
-}
-
 // committedFile remembers what may be shown, in memory and in the open committed file.
 type committedFile struct {
-	file  Handle
-	epoch string // in force
+	file Handle
 
 	mu      sync.Mutex
+	epoch   string // in force
 	newest  uint64 // newest known
 	written uint64 // newest in the file
 	closed  bool
@@ -83,7 +78,7 @@ func createCommitted(fsys FS, dir string, m commitMark) (*committedFile, error) 
 	}
 	c := &committedFile{file: f}
 	encodeCommitMark(&c.buf, m)
-	_, err = f.WriteAt(c.buf[:], 0)
+	err = writeFull(f, c.buf[:], 0)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -99,10 +94,10 @@ func createCommitted(fsys FS, dir string, m commitMark) (*committedFile, error) 
 	return c, nil
 }
 
-// openCommitted opens the file and reads it. A folder without it gives nil.
-func openCommitted(fsys FS, dir string) (*committedFile, commitMark, error) {
+// openCommitted opens the file with a flag of package os and reads it. A folder without it gives nil.
+func openCommitted(fsys FS, dir string, flag int) (*committedFile, commitMark, error) {
 	path := filepath.Join(dir, committedName)
-	f, err := fsys.Open(path, os.O_RDWR)
+	f, err := fsys.Open(path, flag)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, commitMark{}, nil
 	}
@@ -160,8 +155,35 @@ func (c *committedFile) advance(seqNo uint64) error {
 	if seqNo <= c.written {
 		return nil
 	}
+	return c.write(seqNo)
+}
+
+// enter begins an epoch, with which marks are written from now on, the newest one at once. It does not sync.
+func (c *committedFile) enter(epoch string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch = epoch
+	return c.write(c.newest)
+}
+
+// persist makes the newest mark durable, before frames go that know it.
+func (c *committedFile) persist() error {
+	c.mu.Lock()
+	err := c.write(c.newest)
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := c.file.Sync(); err != nil { // without the lock: marks do not wait for the disk
+		return fmt.Errorf("sync committed file: %w", err)
+	}
+	return nil
+}
+
+// write writes the file. It is called with mu held.
+func (c *committedFile) write(seqNo uint64) error {
 	encodeCommitMark(&c.buf, commitMark{c.epoch, seqNo})
-	if _, err := c.file.WriteAt(c.buf[:], 0); err != nil {
+	if err := writeFull(c.file, c.buf[:], 0); err != nil {
 		return fmt.Errorf("write committed file: %w", err)
 	}
 	c.written, c.newest = seqNo, max(c.newest, seqNo)

@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	// ErrDamaged says that the stored log does not hold what it must. See DamageError.
+	// ErrDamaged says that what is stored is not what was written. See DamageError.
 	ErrDamaged = errors.New("log is damaged")
 	// ErrLocked says that another process has the folder open.
 	ErrLocked = errors.New("folder is in use by another gateway")
@@ -20,20 +20,34 @@ var (
 	ErrRecord = errors.New("record is empty or holds a zero byte")
 	// ErrTooLarge refuses a group that is larger than a frame may be.
 	ErrTooLarge = errors.New("group is too large")
-	// ErrEpoch refuses the name of an epoch.
-	ErrEpoch = errors.New("unusable name of an epoch")
+	// ErrEpoch refuses an epoch: its name, its place, or one too many.
+	ErrEpoch = errors.New("unusable epoch")
+	// ErrCut says that records were asked for that have been cut off.
+	ErrCut = errors.New("log was cut")
+	// ErrNoSnapshot says that no snapshot of that seq_no is stored.
+	ErrNoSnapshot = errors.New("no such snapshot")
+	// ErrNotEmpty refuses to restore into a folder that holds something.
+	ErrNotEmpty = errors.New("folder is not empty")
+	// ErrUnfinished says that a restore into the folder did not come to its end. It can be run again.
+	ErrUnfinished = errors.New("restore was not finished")
+	// ErrNoLog says that a folder holds nothing of a log.
+	ErrNoLog = errors.New("folder holds no log")
 )
 
-// DamageError says where a stored log stopped being what was written. errors.Is(err, ErrDamaged) holds for it.
+// DamageError says where something stored stopped being what was written. errors.Is(err, ErrDamaged) holds for it.
 type DamageError struct {
-	File   string // path of the file
+	File   string // path of the file, "" for a snapshot that was read from elsewhere
 	Offset int64  // where in the file the fault lies, in bytes
-	SeqNo  uint64 // the seq_no that is expected there, 0 where none can be told
+	SeqNo  uint64 // the seq_no that is expected there, that of a snapshot, 0 where none can be told
 	Reason string // what is wrong, for an operator to read
 }
 
 func (e *DamageError) Error() string {
-	return fmt.Sprintf("%s: %v at offset %d, seq_no %d: %s", e.File, ErrDamaged, e.Offset, e.SeqNo, e.Reason)
+	text := fmt.Sprintf("%v at offset %d, seq_no %d: %s", ErrDamaged, e.Offset, e.SeqNo, e.Reason)
+	if e.File != "" {
+		text = e.File + ": " + text
+	}
+	return text
 }
 
 // Unwrap makes errors.Is(err, ErrDamaged) true.

@@ -18,7 +18,6 @@ type File struct {
 	fs          FS
 	segmentSize int64
 	lock        io.Closer
-	lineage     []Epoch
 	mark        *committedFile
 
 	// writing is held while the end of the log changes.
@@ -26,12 +25,19 @@ type File struct {
 	active  activeSegment
 	buf     []byte // frame under construction
 
+	// keeping is held while snapshots are written and while what is not needed goes. It is never taken while writing
+	// is held, except by Close.
+	keeping sync.Mutex
+	owed    []string // paths of files that are to go and may still be there, in the order in which they must
+
 	// mu guards what readers see. It is never held across I/O.
-	mu       sync.RWMutex
-	segments []*segment // oldest first, never empty; the last one is active
-	last     uint64
-	failure  error // what ended writing
-	closed   bool
+	mu        sync.RWMutex
+	lineage   []Epoch    // changes while writing is held too
+	segments  []*segment // oldest first, never empty; the last one is active
+	snapshots []stored   // oldest first
+	last      uint64
+	failure   error // what ended writing
+	closed    bool
 }
 
 var _ Log = (*File)(nil)
@@ -63,15 +69,10 @@ func (l *File) Append(first uint64, records [][]byte, committed uint64) error {
 
 // admit refuses a group that must not be written.
 func (l *File) admit(first uint64, records [][]byte, committed uint64) error {
-	l.mu.RLock()
-	last, failure, closed := l.last, l.failure, l.closed
-	l.mu.RUnlock()
-	switch {
-	case closed:
-		return ErrClosed
-	case failure != nil:
-		return fmt.Errorf("%w earlier: %w", ErrFailed, failure)
-	case first != last+1 || len(records) == 0 || committed >= first+uint64(len(records)):
+	if err := l.usable(); err != nil {
+		return err
+	}
+	if last := l.Last(); first != last+1 || len(records) == 0 || committed >= first+uint64(len(records)) {
 		return fmt.Errorf("%w: %d records from %d on, committed %d, where the log ends at %d",
 			ErrOrder, len(records), first, committed, last)
 	}
@@ -84,6 +85,19 @@ func (l *File) admit(first uint64, records [][]byte, committed uint64) error {
 	return err
 }
 
+// usable tells whether the log takes changes.
+func (l *File) usable() error {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	switch {
+	case l.closed:
+		return ErrClosed
+	case l.failure != nil:
+		return fmt.Errorf("%w earlier: %w", ErrFailed, l.failure)
+	}
+	return nil
+}
+
 // write puts a group at the end of the log, in a new segment when the active one is spent, and makes it durable.
 func (l *File) write(first uint64, records [][]byte, committed uint64) error {
 	n, err := bodyLen(records)
@@ -93,7 +107,7 @@ func (l *File) write(first uint64, records [][]byte, committed uint64) error {
 	// The seal must fit behind the frame.
 	end := l.active.end + (frameHeader{bodyLen: n}).size() + frameHeaderLen
 	if end > l.segmentSize && !l.active.empty() {
-		if err := l.roll(first); err != nil {
+		if err := l.roll(first, l.lineage); err != nil {
 			return err
 		}
 	}
@@ -123,11 +137,11 @@ func (a activeSegment) append(frame []byte) error {
 	return nil
 }
 
-// roll makes the segment that begins with next and seals the active one. The new one comes first: a seal always has
+// roll makes the segment that begins with next, in a history, and seals the active one. The new one comes first: a seal always has
 // a successor, and an unsealed segment an empty one at most. The seal carries what may be shown before the group that
 // is about to be written.
-func (l *File) roll(next uint64) error {
-	fresh, err := l.activate(createSegment(l.fs, l.dir, segmentHeader{first: next, lineage: l.lineage}, l.segmentSize))
+func (l *File) roll(next uint64, lineage []Epoch) error {
+	fresh, err := l.activate(createSegment(l.fs, l.dir, segmentHeader{first: next, lineage: lineage}, l.segmentSize))
 	if err != nil {
 		return err
 	}
@@ -194,9 +208,13 @@ func (l *File) Last() uint64 {
 func (l *File) Committed() uint64 { return l.mark.known() }
 
 // Lineage implements Log.
-func (l *File) Lineage() []Epoch { return slices.Clone(l.lineage) }
+func (l *File) Lineage() []Epoch {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return slices.Clone(l.lineage)
+}
 
-// Size is how many bytes the log takes on disk, without what is filled ahead.
+// Size is how many bytes the records take on disk, without what is filled ahead.
 func (l *File) Size() int64 {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -218,6 +236,8 @@ func (l *File) Close() error {
 	if again {
 		return nil
 	}
+	l.keeping.Lock() // a SaveSnapshot under way sees that the log is closed, and ends
+	defer l.keeping.Unlock()
 	// The folder is given free last, when nothing of this process can write to it.
 	return errors.Join(l.active.close(), l.mark.Close(), l.lock.Close())
 }

@@ -3,6 +3,7 @@ package wal_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/replication-gateway/gateway/internal/wal"
@@ -45,7 +46,7 @@ func TestFilledSegmentsOnDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r != (wal.Recovery{Segments: 1}) || l.Lineage()[0].Name != "e-1" {
+	if !reflect.DeepEqual(r, wal.Recovery{Segments: 1, First: 1}) || l.Lineage()[0].Name != "e-1" {
 		t.Errorf("a new log: %+v, %v", r, l.Lineage())
 	}
 	record := make([]byte, 100<<10)
@@ -79,7 +80,7 @@ func TestFilledSegmentsOnDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r != (wal.Recovery{Segments: 3, Last: groups}) || l.Size() != size || l.Committed() != groups-1 {
+	if !reflect.DeepEqual(r, wal.Recovery{Segments: 3, First: 1, Last: groups}) || l.Size() != size || l.Committed() != groups-1 {
 		t.Errorf("opened again: %+v, size %d, committed %d", r, l.Size(), l.Committed())
 	}
 	if err := l.Close(); err != nil {

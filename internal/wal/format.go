@@ -19,7 +19,7 @@ import (
 //	16  8  first seq_no of the segment
 //	24  4  number of epochs
 //	28  4  checksum of all other bytes of the header
-//	32     for each epoch, oldest first: 8 the last seq_no before it, 1 length of its name, the name
+//	32     lineage, which ends before the first seq_no
 //
 // Frame, what one Append writes and one sync makes durable:
 //
@@ -52,11 +52,10 @@ const (
 	segmentMagic   = "gwlogseg"
 	segmentVersion = 1
 
-	maxBody      = 320 << 20
-	maxRecords   = 1<<24 - 1
-	maxEpochs    = 1024
-	maxEpochName = 64
-	maxHeader    = (fixedHeaderLen + maxEpochs*(9+maxEpochName) + sectorSize - 1) / sectorSize * sectorSize
+	maxSeqNo   = math.MaxUint64 - maxRecords - 1 // so that adding a group never wraps
+	maxBody    = 320 << 20
+	maxRecords = 1<<24 - 1
+	maxHeader  = (fixedHeaderLen + maxLineage + sectorSize - 1) / sectorSize * sectorSize
 
 	padByte = 0xFF
 )
@@ -85,88 +84,60 @@ type segmentHeader struct {
 
 // encodeSegmentHeader returns the header's bytes and fills in its length and seed.
 func encodeSegmentHeader(h *segmentHeader) []byte {
-	b := make([]byte, fixedHeaderLen, sectorSize)
-	copy(b, segmentMagic)
-	for _, e := range h.lineage {
-		b = binary.LittleEndian.AppendUint64(b, e.SeqNo)
-		b = append(b, byte(len(e.Name)))
-		b = append(b, e.Name...)
-	}
-	b = append(b, make([]byte, roundUp(len(b), sectorSize)-len(b))...)
-	binary.LittleEndian.PutUint32(b[8:], segmentVersion)
-	binary.LittleEndian.PutUint32(b[12:], uint32(len(b)))
+	b := appendLineage(make([]byte, fixedHeaderLen, sectorSize), h.lineage)
+	b = padHeader(b, segmentMagic, segmentVersion)
 	binary.LittleEndian.PutUint64(b[16:], h.first)
 	binary.LittleEndian.PutUint32(b[24:], uint32(len(h.lineage)))
-	h.length, h.seed = int64(len(b)), headerSum(b)
+	h.length, h.seed = int64(len(b)), sumAround(b, 28)
 	binary.LittleEndian.PutUint32(b[28:], h.seed)
 	return b
 }
 
-// segmentHeaderLen tells from the fixed part how long the header is.
-func segmentHeaderLen(fixed []byte) (int64, error) {
-	if string(fixed[:8]) != segmentMagic {
-		return 0, fmt.Errorf("%w: not a log segment", errFormat)
-	}
-	if v := binary.LittleEndian.Uint32(fixed[8:]); v != segmentVersion {
-		return 0, fmt.Errorf("%w: format version %d, this program reads %d", errFormat, v, segmentVersion)
-	}
-	n := binary.LittleEndian.Uint32(fixed[12:])
-	if n < sectorSize || n > maxHeader || n%sectorSize != 0 {
-		return 0, fmt.Errorf("%w: header length %d", errFormat, n)
-	}
-	return int64(n), nil
-}
-
-// decodeSegmentHeader reads a header of the length that segmentHeaderLen told.
+// decodeSegmentHeader reads a header of the length that headerLen told.
 func decodeSegmentHeader(b []byte) (segmentHeader, error) {
 	h := segmentHeader{
 		first:  binary.LittleEndian.Uint64(b[16:]),
 		length: int64(len(b)),
 		seed:   binary.LittleEndian.Uint32(b[28:]),
 	}
-	if sum := headerSum(b); sum != h.seed {
+	if sum := sumAround(b, 28); sum != h.seed {
 		return h, fmt.Errorf("%w: header checksum %08x, stored %08x", errFormat, sum, h.seed)
 	}
-	count := binary.LittleEndian.Uint32(b[24:])
-	if h.first == 0 || count == 0 || count > maxEpochs {
-		return h, fmt.Errorf("%w: first seq_no %d, %d epochs", errFormat, h.first, count)
+	if h.first == 0 || h.first-1 > maxSeqNo {
+		return h, fmt.Errorf("%w: first seq_no %d", errFormat, h.first)
 	}
-	rest := b[fixedHeaderLen:]
-	for range count {
-		if len(rest) < 9 || len(rest) < 9+int(rest[8]) {
-			return h, fmt.Errorf("%w: lineage is cut short", errFormat)
-		}
-		end := 9 + int(rest[8])
-		e := Epoch{SeqNo: binary.LittleEndian.Uint64(rest), Name: string(rest[9:end])}
-		if err := checkEpoch(e.Name); err != nil {
-			return h, fmt.Errorf("%w: %w", errFormat, err)
-		}
-		if e.SeqNo >= h.first || len(h.lineage) > 0 && e.SeqNo < h.lineage[len(h.lineage)-1].SeqNo {
-			return h, fmt.Errorf("%w: epoch %q after seq_no %d is out of order", errFormat, e.Name, e.SeqNo)
-		}
-		h.lineage = append(h.lineage, e)
-		rest = rest[end:]
-	}
-	if !isZero(rest) {
-		return h, fmt.Errorf("%w: bytes after the lineage", errFormat)
-	}
-	return h, nil
+	var err error
+	h.lineage, err = decodeLineage(b[fixedHeaderLen:], binary.LittleEndian.Uint32(b[24:]), h.first-1)
+	return h, err
 }
 
-func headerSum(b []byte) uint32 {
-	return crc32.Update(crc32.Checksum(b[:28], castagnoli), castagnoli, b[fixedHeaderLen:])
+// padHeader makes b a header of whole sectors and gives it what all headers begin with: magic, version and length.
+func padHeader(b []byte, magic string, version uint32) []byte {
+	b = append(b, make([]byte, roundUp(len(b), sectorSize)-len(b))...)
+	copy(b, magic)
+	binary.LittleEndian.PutUint32(b[8:], version)
+	binary.LittleEndian.PutUint32(b[12:], uint32(len(b)))
+	return b
 }
 
-// checkEpoch tells whether a name can be stored and shown.
-func checkEpoch(name string) error {
-	ok := len(name) > 0 && len(name) <= maxEpochName
-	for _, c := range []byte(name) {
-		ok = ok && (c == '-' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z')
+// headerLen tells from the first sector of a header how long all of it is.
+func headerLen(b []byte, magic string, version uint32) (int64, error) {
+	if string(b[:8]) != magic {
+		return 0, fmt.Errorf("%w: the file begins with %q instead of %q", errFormat, b[:8], magic)
 	}
-	if !ok {
-		return fmt.Errorf("%w: %q", ErrEpoch, name)
+	if v := binary.LittleEndian.Uint32(b[8:]); v != version {
+		return 0, fmt.Errorf("%w: format version %d, this program reads %d", errFormat, v, version)
 	}
-	return nil
+	n := binary.LittleEndian.Uint32(b[12:])
+	if n < sectorSize || n > maxHeader || n%sectorSize != 0 {
+		return 0, fmt.Errorf("%w: header length %d", errFormat, n)
+	}
+	return int64(n), nil
+}
+
+// sumAround is the checksum of b without the four bytes at an offset, where the sum itself is stored.
+func sumAround(b []byte, at int) uint32 {
+	return crc32.Update(crc32.Checksum(b[:at], castagnoli), castagnoli, b[at+4:])
 }
 
 // frameHeader is the decoded head of a frame.
@@ -266,7 +237,7 @@ func decodeFrameHeader(b []byte, seed uint32) (frameHeader, error) {
 	case kindSeal:
 		ok = h.count == 0 && h.bodyLen == 0
 	}
-	if !ok || h.bodyLen > maxBody || h.first == 0 || h.first > math.MaxUint64-maxRecords || h.committed >= h.next() {
+	if !ok || h.bodyLen > maxBody || h.first == 0 || h.first-1 > maxSeqNo || h.committed >= h.next() {
 		return frameHeader{}, fmt.Errorf("%w: frame of kind %d with %d records, %d bytes, seq_no %d, committed %d",
 			errFormat, h.kind, h.count, h.bodyLen, h.first, h.committed)
 	}

@@ -5,28 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // DefaultSegmentSize is the size in bytes at which a segment is spent.
 const DefaultSegmentSize = 64 << 20
-
-const lockName = "lock"
 
 // Options sets up a File. The zero value is usable.
 type Options struct {
 	SegmentSize int64         // bytes, 0 for DefaultSegmentSize; a larger group gets a segment of its own
 	NewEpoch    func() string // names the history of a folder that has none; nil for a random name
 	FS          FS            // nil for OSFS
+
+	// Progress is told now and then how many bytes of the log Open has checked, out of how many. nil for no report.
+	Progress func(done, total int64)
 }
 
-// Recovery says what Open found.
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = OSFS
+	}
+	if o.SegmentSize == 0 {
+		o.SegmentSize = DefaultSegmentSize
+	}
+	if o.NewEpoch == nil {
+		o.NewEpoch = rand.Text
+	}
+	if o.Progress == nil {
+		o.Progress = func(int64, int64) {}
+	}
+	return o
+}
+
+// Recovery says what was found in a folder.
 type Recovery struct {
-	Segments int
-	Last     uint64 // newest seq_no
-	Torn     *Torn  // nil after a clean end
+	Segments  int
+	First     uint64 // oldest seq_no that is there, Last+1 when there is none
+	Last      uint64 // newest seq_no
+	Torn      *Torn  // nil after a clean end
+	Snapshots int    // stored, the unreadable ones too
+	// Unreadable says which snapshots have a damaged header. They are passed over; the rest of a snapshot is checked
+	// when it is read.
+	Unreadable []*DamageError
 }
 
 // Torn is a write that was under way when the process or the machine stopped. It had not been acknowledged, and was
@@ -39,21 +61,18 @@ type Torn struct {
 }
 
 // Open opens the log in a folder, which it makes when it is not there, and takes the folder for this process alone:
-// ErrLocked when another has it. It checks every frame, cuts off a torn last write, and refuses any other damage with
-// a DamageError, in which case it has changed nothing.
+// ErrLocked when another has it, ErrUnfinished when a restore into it did not come to its end. It checks every frame,
+// cuts off a torn last write, and refuses any other damage with a DamageError; whenever it fails because of what it
+// found it has changed nothing.
 //
-// Before it returns the last frame is written once more, in place, and synced: after a failed sync the page cache may
-// hold what the disk does not, and nothing of that may be shown.
+// The log may begin later than with seq_no 1 when it follows without a gap on the oldest stored snapshot, and a
+// snapshot must be of this history and not be newer than the log's end. Beyond that a snapshot whose header is damaged
+// is not refused, since the log may do without it: its name says what it is of, and ReadSnapshot fails.
+//
+// Before Open returns the last frame is written once more, in place, and synced: after a failed sync the page cache
+// may hold what the disk does not, and nothing of that may be shown.
 func Open(dir string, o Options) (_ *File, r Recovery, err error) {
-	if o.FS == nil {
-		o.FS = OSFS
-	}
-	if o.SegmentSize == 0 {
-		o.SegmentSize = DefaultSegmentSize
-	}
-	if o.NewEpoch == nil {
-		o.NewEpoch = rand.Text
-	}
+	o = o.withDefaults()
 	if err := o.FS.MkdirAll(dir); err != nil {
 		return nil, r, fmt.Errorf("make folder: %w", err)
 	}
@@ -72,33 +91,40 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 		}
 	}()
 
-	names, err := listSegments(o.FS, dir)
+	names, err := listFolder(o.FS, dir)
 	if err != nil {
 		return nil, r, err
 	}
-	marks, mark, err := openCommitted(o.FS, dir)
+	if names.restoring {
+		return nil, r, fmt.Errorf("%s: %w", dir, ErrUnfinished)
+	}
+	marks, mark, err := openCommitted(o.FS, dir, os.O_RDWR)
 	if err != nil {
 		return nil, r, err
 	}
 	if marks != nil {
 		opened = append(opened, marks)
 	}
-	if len(names) == 0 && marks != nil {
-		return nil, r, &DamageError{File: dir, SeqNo: 1, Reason: "no segment is left of the log that the committed file belongs to"}
+	found, err := l.look(names, mark, &r, o.Progress)
+	if err != nil {
+		return nil, r, err
 	}
 
+	// All is checked. From here on files are changed.
+	if err := names.removeHalves(o.FS, dir); err != nil {
+		return nil, r, err
+	}
 	var newest *segment
 	var file Handle
-	if len(names) == 0 {
+	if len(found.segments) == 0 {
 		newest, file, err = l.begin(o.NewEpoch())
 	} else {
-		newest, file, r, err = l.recover(names, marks != nil, &mark)
+		newest, file, err = l.takeOver(found, &mark)
 	}
 	if err != nil {
 		return nil, r, err
 	}
-	r.Segments = len(l.segments)
-	r.Last = l.last
+	r.Segments, r.First, r.Last = len(l.segments), l.segments[0].first, l.last
 
 	if marks == nil {
 		// The last step of beginning a history, so that a log without the file is a log that holds nothing.
@@ -115,6 +141,42 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 	return l, r, nil
 }
 
+// look surveys the folder and refuses any damage except that of snapshots, which it notes in r.
+func (l *File) look(names folder, mark commitMark, r *Recovery, progress func(done, total int64)) (*survey, error) {
+	total := int64(0)
+	for _, name := range names.segments {
+		size, err := fileSize(l.fs, filepath.Join(l.dir, name))
+		if err != nil {
+			return nil, err
+		}
+		total += size
+	}
+	before := int64(0) // of the segments that are done
+	s := &survey{fs: l.fs, dir: l.dir, names: names, mark: mark}
+	s.readSnapshot = func(path string, seqNo uint64, _ int64) (Snapshot, error) {
+		return readSnapshotHeader(l.fs, path, seqNo)
+	}
+	s.note = func(c Checked) error {
+		switch {
+		case c.Damage != nil && c.Kind == SnapshotFile:
+			r.Unreadable = append(r.Unreadable, c.Damage)
+		case c.Damage != nil:
+			return c.Damage
+		case c.Kind == SegmentFile:
+			progress(before+c.Bytes, total)
+			if c.Done {
+				before += c.Size
+			}
+			if c.Torn != nil {
+				r.Torn = c.Torn
+			}
+		}
+		return nil
+	}
+	r.Snapshots = len(names.snapshots)
+	return s, s.run()
+}
+
 // begin makes the first segment of a new history.
 func (l *File) begin(epoch string) (*segment, Handle, error) {
 	if err := checkEpoch(epoch); err != nil {
@@ -126,31 +188,18 @@ func (l *File) begin(epoch string) (*segment, Handle, error) {
 	return s, file, err
 }
 
+// takeOver takes over the log that was found and returns its newest segment, ready for writing. mark moves up to what
+// the frames know.
+func (l *File) takeOver(found *survey, mark *commitMark) (*segment, Handle, error) {
+	newest := found.segments[len(found.segments)-1]
+	l.lineage, l.last, l.snapshots = newest.lineage, newest.next-1, found.snapshots
+	for _, f := range found.segments {
+		l.segments = append(l.segments, f.segment)
+		mark.seqNo = max(mark.seqNo, f.committed)
+	}
+	file, err := l.repair(found.segments, mark.seqNo)
+	return newest.segment, file, err
+}
+
 // epoch is the one in force.
 func (l *File) epoch() string { return l.lineage[len(l.lineage)-1].Name }
-
-// listSegments names the segments, oldest first, and removes files that a crash left half made.
-func listSegments(fsys FS, dir string) ([]string, error) {
-	names, err := fsys.List(dir)
-	if err != nil {
-		return nil, fmt.Errorf("list folder: %w", err)
-	}
-	var segments []string
-	for _, name := range names {
-		if base, half := strings.CutSuffix(name, tempSuffix); half && (base == committedName || isSegment(base)) {
-			if err := fsys.Remove(filepath.Join(dir, name)); err != nil {
-				return nil, fmt.Errorf("remove half a file: %w", err)
-			}
-		}
-		if isSegment(name) {
-			segments = append(segments, name)
-		}
-	}
-	slices.Sort(segments)
-	return segments, nil
-}
-
-func isSegment(name string) bool {
-	_, ok := segmentFirst(name)
-	return ok
-}

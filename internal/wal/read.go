@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sort"
 )
@@ -15,11 +16,30 @@ func (l *File) Read(after uint64, yield func(seqNo uint64, record []byte) error)
 		return err
 	}
 	for _, s := range segments {
-		if err := l.readSegment(s, after, yield); err != nil {
+		if _, ok := s.waypointBefore(after + 1); !ok {
+			continue
+		}
+		f, err := l.openSegment(s)
+		if err != nil {
+			return err
+		}
+		if err := readRecords(f, s, after, yield); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// openSegment opens a segment for reading. One that is open can be read to its end even when it is cut meanwhile.
+func (l *File) openSegment(s segment) (Handle, error) {
+	f, err := l.fs.Open(s.path, os.O_RDONLY)
+	if first := l.First(); errors.Is(err, fs.ErrNotExist) && s.first < first {
+		return nil, fmt.Errorf("%w while it was read: it now begins with %d", ErrCut, first)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	return f, nil
 }
 
 // view copies the segments that hold records after a seq_no, as they stand now.
@@ -32,8 +52,11 @@ func (l *File) view(after uint64) ([]segment, error) {
 	if after >= l.last {
 		return nil, nil
 	}
-	// The newest segment that begins at or before after+1 holds it; the first one does so in any case.
-	from := max(0, sort.Search(len(l.segments), func(i int) bool { return l.segments[i].first > after+1 })-1)
+	if first := l.segments[0].first; after+1 < first {
+		return nil, fmt.Errorf("%w: asked for what follows %d, the log begins with %d", ErrCut, after, first)
+	}
+	// The newest segment that begins at or before after+1 holds it.
+	from := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].first > after+1 }) - 1
 	view := make([]segment, 0, len(l.segments)-from)
 	for _, s := range l.segments[from:] {
 		view = append(view, *s)
@@ -41,16 +64,10 @@ func (l *File) view(after uint64) ([]segment, error) {
 	return view, nil
 }
 
-// readSegment yields the records after a seq_no that a segment holds.
-func (l *File) readSegment(s segment, after uint64, yield func(uint64, []byte) error) (err error) {
-	from, ok := s.waypointBefore(after + 1)
-	if !ok {
-		return nil
-	}
-	f, err := l.fs.Open(s.path, os.O_RDONLY)
-	if err != nil {
-		return fmt.Errorf("open segment: %w", err)
-	}
+// readRecords yields the records after a seq_no that a segment holds, of which there is one at least, and closes its
+// file.
+func readRecords(f Handle, s segment, after uint64, yield func(uint64, []byte) error) (err error) {
+	from, _ := s.waypointBefore(after + 1)
 	defer func() {
 		if closing := f.Close(); err == nil {
 			err = closing // and the error of yield stays as it is

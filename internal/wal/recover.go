@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
 // finding is what a look at one segment brings.
@@ -18,69 +17,28 @@ type finding struct {
 	committed uint64 // the newest committed_seq_no in a frame
 	sealed    bool
 	torn      *Torn
+	damage    *DamageError // what ended the look
 }
 
-// recover takes over the log that the named segments hold, and returns the newest one, ready for writing. mark is
-// what the committed file says, where there is one; it moves up to what the frames know. Everything is checked before
-// anything is changed.
-func (l *File) recover(names []string, marked bool, mark *commitMark) (*segment, Handle, Recovery, error) {
-	found, err := l.inspect(names)
-	if err != nil {
-		return nil, nil, Recovery{}, err
-	}
-	newest := found[len(found)-1]
-	r := Recovery{Torn: newest.torn}
-	l.lineage = newest.lineage
-	l.last = newest.next - 1
-	if err := l.checkMark(newest, marked, *mark); err != nil {
-		return nil, nil, r, err
-	}
-	for _, f := range found {
-		l.segments = append(l.segments, f.segment)
-		mark.seqNo = max(mark.seqNo, f.committed)
-	}
-	file, err := l.repair(found, mark.seqNo)
-	return newest.segment, file, r, err
-}
-
-// inspect looks at all segments and at how they follow on one another.
-func (l *File) inspect(names []string) ([]finding, error) {
-	var found []finding
-	for i, name := range names {
-		f, err := inspectSegment(l.fs, filepath.Join(l.dir, name), i+1 == len(names))
-		if err != nil {
-			return nil, err
-		}
-		if i == 0 && f.first != 1 {
-			return nil, &DamageError{File: segmentPath(l.dir, 1), SeqNo: 1, Reason: "the segment is missing"}
-		}
-		if i > 0 {
-			if err := checkLink(found[i-1], f); err != nil {
-				return nil, err
-			}
-		}
-		found = append(found, f)
-	}
-	if f := found[len(found)-1]; f.sealed {
-		return nil, &DamageError{File: segmentPath(l.dir, f.next), SeqNo: f.next, Reason: "the segment is missing; " + f.path + " says that it follows"}
-	}
-	return found, nil
-}
+// progressEvery is how many bytes are read before progress is told of again.
+const progressEvery = 8 << 20
 
 // inspectSegment reads a whole segment. Only the newest may end in a torn write: another segment is begun when all
-// that came before is durable.
-func inspectSegment(fsys FS, path string, newest bool) (_ finding, err error) {
-	first, _ := segmentFirst(filepath.Base(path))
+// that came before is durable. What was sound before a fault is in the finding all the same. progress is told now and
+// then how many of the file's bytes were read; its error is returned as it is.
+func inspectSegment(fsys FS, path string, newest bool, progress func(at, size int64) error) (_ finding, err error) {
+	first, _ := numberedName(filepath.Base(path), segmentSuffix)
 	h, file, size, err := readSegment(fsys, path)
 	if err != nil {
-		return finding{}, err
+		return finding{size: size}, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	if h.first != first {
-		return finding{}, &DamageError{File: path, SeqNo: first, Reason: fmt.Sprintf("this is the segment that begins with seq_no %d", h.first)}
+		return finding{size: size}, &DamageError{File: path, SeqNo: first, Reason: fmt.Sprintf("this is the segment that begins with seq_no %d", h.first)}
 	}
 	f := finding{segment: &segment{segmentHeader: h, path: path, end: h.length}, size: size, tail: h.length, next: h.first}
 	in := scanner{file: file, seed: h.seed, pos: h.length, limit: size, next: h.first}
+	told := int64(0)
 	for !f.sealed {
 		frame, body, err := in.frame()
 		if err == nil && frame.kind != kindSeal {
@@ -94,11 +52,17 @@ func inspectSegment(fsys FS, path string, newest bool) (_ finding, err error) {
 			return f, nil
 		}
 		if err != nil {
-			return finding{}, asDamage(err, path, f.end, f.next)
+			return f, asDamage(err, path, f.end, f.next)
 		}
 		f.tail, f.next, f.committed = f.end, frame.next(), max(f.committed, frame.committed)
 		f.note(frame)
 		f.sealed = frame.kind == kindSeal
+		if f.end-told >= progressEvery {
+			if err := progress(f.end, size); err != nil {
+				return f, err
+			}
+			told = f.end
+		}
 	}
 	at, err := in.firstNonZero(f.end)
 	if err == nil && at < size {
@@ -108,7 +72,7 @@ func inspectSegment(fsys FS, path string, newest bool) (_ finding, err error) {
 }
 
 // checkLink tells whether segment b may follow segment a.
-func checkLink(a, b finding) error {
+func checkLink(a, b finding) *DamageError {
 	switch {
 	case a.next < b.first && a.sealed:
 		return &DamageError{File: segmentPath(filepath.Dir(a.path), a.next), SeqNo: a.next, Reason: "the segment is missing; " + a.path + " says that it follows"}
@@ -116,23 +80,8 @@ func checkLink(a, b finding) error {
 		return &DamageError{File: a.path, Offset: a.end, SeqNo: a.next, Reason: fmt.Sprintf("the segment ends here, the next begins with seq_no %d", b.first)}
 	case !a.sealed && (!b.empty() || b.torn != nil):
 		return &DamageError{File: a.path, Offset: a.end, SeqNo: a.next, Reason: "the seal is missing, and the next segment was written to"}
-	case len(b.lineage) < len(a.lineage) || !slices.Equal(a.lineage, b.lineage[:len(a.lineage)]):
+	case !leadsTo(a.lineage, b.first-1, b.lineage):
 		return &DamageError{File: b.path, SeqNo: b.first, Reason: "the segment belongs to another history"}
-	}
-	return nil
-}
-
-// checkMark holds the log against the committed file.
-func (l *File) checkMark(newest finding, marked bool, mark commitMark) error {
-	path := filepath.Join(l.dir, committedName)
-	known := func(e Epoch) bool { return e.Name == mark.epoch }
-	switch {
-	case !marked && l.last > 0:
-		return &DamageError{File: path, SeqNo: newest.next, Reason: "the file is missing"}
-	case marked && !slices.ContainsFunc(l.lineage, known):
-		return &DamageError{File: path, SeqNo: mark.seqNo, Reason: fmt.Sprintf("the file belongs to epoch %q, which this log does not know", mark.epoch)}
-	case mark.seqNo > l.last:
-		return &DamageError{File: newest.path, Offset: newest.end, SeqNo: newest.next, Reason: fmt.Sprintf("the log ends here, but commits up to seq_no %d were shown", mark.seqNo)}
 	}
 	return nil
 }
@@ -146,7 +95,7 @@ func (l *File) repair(found []finding, committed uint64) (Handle, error) {
 		file, err := rewriteEnd(l.fs, before)
 		if err == nil && !before.sealed {
 			seal, h := appendSeal(nil, before.seed, newest.first, committed)
-			if _, err = file.WriteAt(seal, before.end); err == nil {
+			if err = writeFull(file, seal, before.end); err == nil {
 				before.note(h)
 			}
 		}
@@ -181,7 +130,7 @@ func rewriteEnd(fsys FS, f finding) (Handle, error) {
 	for at := f.tail; at < f.end && err == nil; at += int64(len(buf)) {
 		buf = buf[:min(int64(len(buf)), f.end-at)]
 		if err = readFull(file, buf, at); err == nil {
-			_, err = file.WriteAt(buf, at)
+			err = writeFull(file, buf, at)
 		}
 	}
 	if err == nil && f.torn != nil {

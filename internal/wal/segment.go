@@ -3,10 +3,9 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 )
 
 const (
@@ -48,16 +47,6 @@ func segmentPath(dir string, first uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%020d%s", first, segmentSuffix))
 }
 
-// segmentFirst reads the first seq_no from a segment's file name.
-func segmentFirst(name string) (uint64, bool) {
-	digits, ok := strings.CutSuffix(name, segmentSuffix)
-	if !ok || len(digits) != 20 {
-		return 0, false
-	}
-	first, err := strconv.ParseUint(digits, 10, 64)
-	return first, err == nil
-}
-
 // createSegment makes an empty segment and fills its beginning with zeros. It appears under its name whole or not at
 // all, and is durable when createSegment returns.
 func createSegment(fsys FS, dir string, h segmentHeader, size int64) (*segment, Handle, error) {
@@ -68,7 +57,7 @@ func createSegment(fsys FS, dir string, h segmentHeader, size int64) (*segment, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("create segment: %w", err)
 	}
-	_, err = f.WriteAt(head, 0)
+	err = writeFull(f, head, 0)
 	if err == nil {
 		err = writeZeros(f, h.length, min(size, firstFill))
 	}
@@ -96,7 +85,7 @@ func readSegment(fsys FS, path string) (h segmentHeader, f Handle, size int64, e
 		h, err = readSegmentHeader(f, size)
 	}
 	if err != nil {
-		first, _ := segmentFirst(filepath.Base(path))
+		first, _ := numberedName(filepath.Base(path), segmentSuffix)
 		return h, nil, 0, errors.Join(asDamage(fmt.Errorf("segment %s: %w", path, err), path, 0, first), f.Close())
 	}
 	return h, f, size, nil
@@ -110,7 +99,7 @@ func readSegmentHeader(f Handle, size int64) (segmentHeader, error) {
 	if err := readFull(f, b, 0); err != nil {
 		return segmentHeader{}, err
 	}
-	length, err := segmentHeaderLen(b)
+	length, err := headerLen(b, segmentMagic, segmentVersion)
 	if err != nil {
 		return segmentHeader{}, err
 	}
@@ -127,11 +116,33 @@ func readSegmentHeader(f Handle, size int64) (segmentHeader, error) {
 // writeZeros fills the bytes from one offset up to another.
 func writeZeros(f Handle, from, to int64) error {
 	for from < to {
-		n, err := f.WriteAt(zeros[:min(int64(len(zeros)), to-from)], from)
-		if err != nil {
+		n := min(int64(len(zeros)), to-from)
+		if err := writeFull(f, zeros[:n], from); err != nil {
 			return err
 		}
-		from += int64(n)
+		from += n
 	}
 	return nil
+}
+
+// writeFull writes all of b at an offset. A write that falls short and claims success is a failure all the same.
+func writeFull(f Handle, b []byte, at int64) error {
+	n, err := f.WriteAt(b, at)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	return err
+}
+
+// fileSize tells the size of a file in bytes.
+func fileSize(fsys FS, path string) (int64, error) {
+	f, err := fsys.Open(path, os.O_RDONLY)
+	if err != nil {
+		return 0, fmt.Errorf("open file: %w", err)
+	}
+	size, err := f.Size()
+	if err = errors.Join(err, f.Close()); err != nil {
+		return 0, fmt.Errorf("size of %s: %w", path, err)
+	}
+	return size, nil
 }

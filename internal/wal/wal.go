@@ -1,26 +1,33 @@
-// Package wal keeps the gateway's history: numbered records, durable and in order.
+// Package wal keeps the gateway's history: numbered records, durable and in order, and snapshots of the state that
+// they lead to, behind which the records may go.
 //
 // What it promises:
 //
 //   - Ordering. Records are numbered 1, 2, 3 … without holes. [Log.Append] takes only the next numbers, and [Log.Read]
 //     yields them in that order, each once.
 //   - Durability. When Append returns nil its records survive kill -9 and a power cut, all of them. When it does not,
-//     a later open finds all of its records or none.
+//     a later open finds all of its records or none. A snapshot, the beginning of an epoch and a restored folder are
+//     likewise there whole or not at all.
 //   - Honesty. What was acknowledged is never dropped or altered in silence: a log that does not hold what it must is
 //     refused with a [DamageError] that names the file, the offset and the seq_no. Only a write that was under way
 //     when the power went may be cut off, and [Recovery] says so.
 //   - After a failure nothing more is written. A failed write or sync leaves the page cache and the disk in doubt, so
-//     every later Append fails with [ErrFailed] until the log is opened again.
+//     every later Append fails with [ErrFailed] until the log is opened again. Snapshots are beside the log: one that
+//     could not be saved, and a cut that could not be finished, cost nothing but themselves.
+//   - No gap. [Log.Cut] removes records only when a stored snapshot holds what they led to, and in an order that leaves
+//     a whole log after every accident.
 //   - Blocking. Append returns after the disk has synced; it is meant for one writer that gathers records into groups.
-//     [Log.MarkCommitted] does not wait for an Append under way, nor does a reader.
+//     [Log.MarkCommitted] does not wait for an Append under way, nor does a reader. Saving a snapshot and cutting wait
+//     for each other, and neither for an Append nor an Append for them.
 //   - Ownership of bytes. Append keeps none of the slices it is given. A record that Read yields is valid during that
-//     call only.
+//     call only. What is in a record and in the rows of a snapshot is not looked at.
 package wal
 
-// Log is a durable sequence of records and the history that it belongs to. All methods may be called at the same
-// time; calls of Append wait for each other.
-//
-// Snapshots and the cutting of the log behind them belong to this interface too.
+import "io"
+
+// Log is a durable sequence of records, the history that it belongs to, and snapshots of what it led to. All methods
+// may be called at the same time; calls of Append and BeginEpoch wait for each other, and so do calls of SaveSnapshot
+// and Cut.
 type Log interface {
 	// Append writes records as one group, numbered first, first+1, …; first must be Last()+1. committed is the newest
 	// seq_no that may be shown once the group is durable: at most the last of the group; one that is lower than what
@@ -30,6 +37,12 @@ type Log interface {
 	// written, and the next call may succeed. After any other error every Append fails with ErrFailed.
 	Append(first uint64, records [][]byte, committed uint64) error
 
+	// BeginEpoch lets a new epoch begin behind Last: what is appended from now on belongs to it. It is durable when
+	// BeginEpoch returns nil. Several epochs may begin at the same seq_no. ErrEpoch refuses a name that cannot be
+	// stored or that this history has had, and one epoch more than 1,024; nothing was changed then. After any other
+	// error every Append fails with ErrFailed, and a later open finds the epoch begun or not.
+	BeginEpoch(name string) error
+
 	// MarkCommitted remembers that commits up to seqNo may be shown; it is to be called before they are. It never
 	// steps back: a lower seqNo changes nothing. One beyond Last is refused with ErrOrder. It does not sync: kill -9
 	// loses nothing of it, a power cut may lose the newest marks.
@@ -38,7 +51,38 @@ type Log interface {
 	// Read yields the records after a seq_no, in order, up to the newest that is durable when it is called. It may
 	// run while writing goes on. It ends at the first error that yield returns, and returns that error. The record
 	// is valid during the call of yield only.
+	//
+	// It fails with ErrCut when the log begins later than after+1, and may do so on its way when records that it has
+	// not come to yet are cut.
 	Read(after uint64, yield func(seqNo uint64, record []byte) error) error
+
+	// SaveSnapshot stores the state that the records up to s.SeqNo led to; rows writes it. The lineage is filled in,
+	// that of s does not count. The snapshot is there whole and durable when SaveSnapshot returns nil, and not at all
+	// when it does not. It runs beside Append and Read.
+	//
+	// ErrOrder refuses a snapshot that is not newer than all that are stored, or that lies beyond Last. The error of
+	// rows is returned as it is; no error here ends writing to the log.
+	SaveSnapshot(s Snapshot, rows func(io.Writer) error) error
+
+	// Snapshots lists the seq_nos of the stored snapshots, newest first. The slice is the caller's.
+	Snapshots() []uint64
+
+	// ReadSnapshot calls rows once with a stored snapshot, and reads to its end what rows leaves unread. What rows was
+	// given counts only when ReadSnapshot returns nil. A DamageError says that something is wrong with the snapshot,
+	// whatever rows made of the failing read; otherwise the error of rows is returned as it is. ErrNoSnapshot says
+	// that none of that seq_no is stored, or not any more.
+	ReadSnapshot(seqNo uint64, rows func(Snapshot, io.Reader) error) error
+
+	// Cut removes what nobody needs any more. window is the seq_no from which readers may still resume, the state
+	// before the first commit that is kept ready for them. The two newest snapshots stay, and the newest one at or
+	// before window; so do all records after the oldest snapshot that stays. Where no snapshot is at or before window
+	// no record is cut. A snapshot known to be damaged counts for nothing and goes, unless there is no other.
+	//
+	// An error means that something which could go is still there; the next Cut tries again.
+	Cut(window uint64) error
+
+	// First is the seq_no of the oldest record that the log holds, Last()+1 when it holds none.
+	First() uint64
 
 	// Last is the newest durable seq_no, 0 when the log is empty.
 	Last() uint64
@@ -49,7 +93,8 @@ type Log interface {
 	// Lineage lists the epochs of this history, oldest first; the last one is in force. The slice is the caller's.
 	Lineage() []Epoch
 
-	// Close waits for an Append under way and gives the log free. Closing twice is harmless.
+	// Close waits for an Append under way, ends a SaveSnapshot under way with ErrClosed, and gives the log free.
+	// Closing twice is harmless.
 	Close() error
 }
 
@@ -57,4 +102,12 @@ type Log interface {
 type Epoch struct {
 	Name  string // letters, digits and '-', 1 to 64 bytes
 	SeqNo uint64 // the last commit before this epoch
+}
+
+// Snapshot says what a stored state is a state of.
+type Snapshot struct {
+	SeqNo   uint64  // the newest commit in it, 0 for the state before the first
+	Lineage []Epoch // the history up to there, oldest first
+	Rows    uint64  // how many rows there are, as told by who wrote them
+	Digest  uint64  // of the state, as told by who wrote it
 }

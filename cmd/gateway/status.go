@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+	"time"
+)
+
+// statusCmd shows where a gateway stands and who follows it.
+type statusCmd struct {
+	remoteFlags
+	Show int  `default:"20" placeholder:"N" help:"Subscribers to list, standbys first, then those furthest behind; 0 lists all."`
+	JSON bool `name:"json" help:"Print the gateway's answer as it is."`
+}
+
+// Validate checks every setting. Kong calls it after parsing.
+func (c *statusCmd) Validate() error {
+	return cmp.Or(c.remoteFlags.Validate(), atLeast("--show", c.Show, 0))
+}
+
+// Run asks the gateway and prints what it says.
+func (c *statusCmd) Run(ctx context.Context, std stdio) error {
+	resp, err := c.do(ctx, http.MethodGet, "/replication", nil, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		_, err := fmt.Fprintf(std.out, "%s\n", answer)
+		return err
+	}
+	var r replication
+	if err := json.Unmarshal(answer, &r); err != nil {
+		return fmt.Errorf("answer of /replication: %w", err)
+	}
+	return r.print(std.out, c.Show, time.Now())
+}
+
+// replication is what GET /replication answers.
+type replication struct {
+	Role            string       `json:"role"`
+	Epoch           string       `json:"epoch"`
+	SeqNo           uint64       `json:"seq_no"`
+	Primary         string       `json:"primary"`
+	SubscriberCount int          `json:"subscriber_count"`
+	Subscribers     []subscriber `json:"subscribers"`
+}
+
+// subscriber is one open stream.
+type subscriber struct {
+	ID          string    `json:"id"`
+	Kind        string    `json:"kind"`
+	RemoteAddr  string    `json:"remote_addr"`
+	SeqNo       uint64    `json:"seq_no"`
+	AckedSeqNo  *uint64   `json:"acked_seq_no"`
+	Behind      uint64    `json:"behind"`
+	ConnectedAt time.Time `json:"connected_at"`
+}
+
+// lag is how many commits the gateway has that the subscriber has not: for a
+// standby, that it has not acknowledged.
+func (s *subscriber) lag(seqNo uint64) uint64 {
+	if s.AckedSeqNo != nil && *s.AckedSeqNo < seqNo {
+		return max(s.Behind, seqNo-*s.AckedSeqNo)
+	}
+	return s.Behind
+}
+
+// rank orders subscribers by how much their lag matters.
+func (s *subscriber) rank() int {
+	if s.Kind == "standby" {
+		return 0
+	}
+	return 1
+}
+
+// print writes the answer as tables, with at most show subscribers, or with all
+// when show is 0. Standbys come first, then those furthest behind.
+func (r *replication) print(w io.Writer, show int, now time.Time) error {
+	list := slices.Clone(r.Subscribers)
+	kinds, lag := map[string]int{}, uint64(0)
+	for i := range list {
+		kinds[list[i].Kind]++
+		lag = max(lag, list[i].lag(r.SeqNo))
+	}
+	slices.SortStableFunc(list, func(a, b subscriber) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(b.lag(r.SeqNo), a.lag(r.SeqNo)))
+	})
+
+	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(t, "role\t%s\n", r.Role)
+	if r.Primary != "" {
+		fmt.Fprintf(t, "primary\t%s\n", r.Primary)
+	}
+	fmt.Fprintf(t, "position\t%s:%d\n", r.Epoch, r.SeqNo)
+	fmt.Fprintf(t, "subscribers\t%d%s\n", r.SubscriberCount, ofKinds(kinds))
+	fmt.Fprintf(t, "lag\t%d\n", lag)
+	if len(list) == 0 {
+		return t.Flush()
+	}
+	more := 0
+	if show > 0 && len(list) > show {
+		list, more = list[:show], len(list)-show
+	}
+	fmt.Fprintf(t, "\n") // a line without cells ends the first table
+	fmt.Fprintf(t, "ID\tKIND\tFROM\tSEQ_NO\tACKED\tLAG\tCONNECTED\n")
+	for _, s := range list {
+		acked := "-"
+		if s.AckedSeqNo != nil {
+			acked = strconv.FormatUint(*s.AckedSeqNo, 10)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%v\n", s.ID, s.Kind, s.RemoteAddr, s.SeqNo, acked, s.lag(r.SeqNo),
+			max(0, now.Sub(s.ConnectedAt)).Round(time.Second))
+	}
+	if more > 0 {
+		fmt.Fprintf(t, "and %d more\n", more)
+	}
+	return t.Flush()
+}
+
+// ofKinds lists how many subscribers there are of each kind.
+func ofKinds(kinds map[string]int) (text string) {
+	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+		text += fmt.Sprintf(", %d %s", kinds[kind], kind)
+	}
+	return text
+}

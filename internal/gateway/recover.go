@@ -1,0 +1,183 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/hub"
+	"github.com/replication-gateway/gateway/internal/wal"
+)
+
+// recover builds the state and the window from what the log holds, and shows
+// them. It returns the time of the newest commit, or of an earlier one when the
+// newest is in the snapshot alone.
+func (g *Gateway) recover() (directory.Time, error) {
+	start := time.Now()
+	from, err := g.windowBase()
+	if err != nil {
+		return 0, err
+	}
+	state, err := g.loadState(from)
+	if err != nil {
+		return 0, err
+	}
+	base, loaded := state.SeqNo(), state.RowCount()
+	r := replay{state: state, from: max(from, base)}
+	if stored := g.log.Snapshots(); len(stored) > 0 {
+		r.stored = stored[0]
+	}
+	r.window.base = hub.State{SeqNo: base, Digest: state.Digest()}
+	if err := g.replay(&r, base); err != nil {
+		return 0, err
+	}
+	g.snapshots.startAt(r.stored, r.logged)
+	g.hub.Push(r.window.base)
+	g.show(state, &group{commits: r.window.commits})
+	g.options.Logger.Info().Uint64("seq_no", state.SeqNo()).Str("epoch", g.lineage.Current()).
+		Uint64("snapshot", base).Uint64("rows", loaded).Uint64("replayed", state.SeqNo()-base).
+		Dur("duration_ms", time.Since(start)).Msg("data read")
+	return r.last, nil
+}
+
+// windowBase returns the position before the first commit of the window that
+// the hub would hold, had it run all along.
+func (g *Gateway) windowBase() (uint64, error) {
+	last, first := g.log.Last(), g.log.First()
+	commits := uint64(g.options.WindowCommits)
+	after := max(last, commits) - commits
+	after = max(after, first-1)
+	sizes := make([]int, 0, last-after)
+	err := g.log.Read(after, func(_ uint64, record []byte) error {
+		sizes = append(sizes, len(record))
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	base, bytes := last, 0
+	for base > after {
+		bytes += sizes[base-after-1]
+		if bytes > g.options.WindowBytes && base < last {
+			break
+		}
+		base--
+	}
+	return base, nil
+}
+
+// loadState returns the state to replay the log onto: that of the newest good
+// snapshot at or before want, so that the whole window is replayed; else the
+// empty state, if the log begins at the beginning; else that of any snapshot
+// there is, and a window that begins later.
+func (g *Gateway) loadState(want uint64) (*directory.State, error) {
+	var damaged []error
+	try := func(seqNo uint64) (*directory.State, error) {
+		state, err := g.loadSnapshot(seqNo)
+		if errors.Is(err, wal.ErrDamaged) {
+			g.options.Logger.Error().Err(err).Uint64("seq_no", seqNo).Msg("a snapshot is damaged and left aside; an earlier one and the log take its place")
+			damaged = append(damaged, err)
+			return nil, nil
+		}
+		return state, err
+	}
+	stored := g.log.Snapshots()
+	for _, seqNo := range stored {
+		if seqNo > want {
+			continue
+		}
+		if state, err := try(seqNo); state != nil || err != nil {
+			return state, err
+		}
+	}
+	if g.log.First() <= 1 {
+		return directory.NewState(), nil
+	}
+	for i := len(stored) - 1; i >= 0; i-- {
+		if stored[i] <= want {
+			continue
+		}
+		if state, err := try(stored[i]); state != nil || err != nil {
+			return state, err
+		}
+	}
+	return nil, fmt.Errorf("no snapshot is good, and the log begins with seq_no %d: %w", g.log.First(), errors.Join(damaged...))
+}
+
+// replay is a state on its way to the end of the log.
+type replay struct {
+	state  *directory.State
+	from   uint64 // commits after it belong to the window
+	window warmWindow
+	last   directory.Time
+	stored uint64 // the newest snapshot
+	logged int64  // bytes of the commits after it
+}
+
+// replayAhead is how many decoded commits wait to be applied.
+const replayAhead = 256
+
+// replay applies the commits after a position. One goroutine reads and decodes,
+// another applies.
+func (g *Gateway) replay(r *replay, after uint64) error {
+	last := g.log.Last()
+	type decoded struct {
+		directory.Commit
+		size int
+	}
+	commits := make(chan decoded, replayAhead)
+	var work errgroup.Group
+	work.Go(func() error {
+		defer close(commits)
+		return g.log.Read(after, func(seqNo uint64, record []byte) error {
+			c, err := directory.DecodeCommit(record)
+			if err == nil && c.SeqNo != seqNo {
+				err = fmt.Errorf("the record of seq_no %d holds commit %d", seqNo, c.SeqNo)
+			}
+			if err != nil {
+				return fmt.Errorf("seq_no %d: %w", seqNo, err)
+			}
+			commits <- decoded{c, len(record)}
+			return nil
+		})
+	})
+	for c := range commits {
+		r.apply(c.Commit, c.size)
+		g.progress("replaying the log", "commits", c.SeqNo-after, last-after)
+	}
+	return work.Wait()
+}
+
+func (r *replay) apply(c directory.Commit, size int) {
+	r.last = c.Entries[0].At
+	if c.SeqNo > r.stored {
+		r.logged += int64(size)
+	}
+	footprint := r.state.Apply(c.Entries)
+	if c.SeqNo <= r.from {
+		r.window.base = hub.State{SeqNo: c.SeqNo, Digest: r.state.Digest()}
+		return
+	}
+	r.window.commits = append(r.window.commits, hubCommit(c, footprint, size, r.state.Digest()))
+}
+
+// warmWindow is what the hub starts with.
+type warmWindow struct {
+	base    hub.State // before the first of commits
+	commits []hub.Commit
+}
+
+func reportRecovery(log zerolog.Logger, r wal.Recovery) {
+	for _, d := range r.Unreadable {
+		log.Error().Err(d).Uint64("seq_no", d.SeqNo).Msg("a snapshot is damaged and left aside")
+	}
+	if r.Torn == nil {
+		return
+	}
+	log.Warn().Str("file", r.Torn.File).Int64("offset", r.Torn.Offset).Uint64("seq_no", r.Torn.SeqNo).
+		Msg("a write was under way when the gateway last ended and was cut; it had not been acknowledged")
+}

@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/wal"
+)
+
+// SnapshotPolicy says when the state is stored as a whole, so that the next
+// start need not replay what came before. The zero value is usable.
+type SnapshotPolicy struct {
+	// After is how many bytes of log call for a snapshot; 0 for 64 MiB. A state
+	// that takes more bytes itself waits for as many.
+	After int64
+	// Every is how old the newest commits outside a snapshot may become; 0 for
+	// an hour.
+	Every time.Duration
+}
+
+const (
+	defaultSnapshotAfter = 64 << 20
+	defaultSnapshotEvery = time.Hour
+)
+
+// snapshots knows what was stored last and when the next is due.
+type snapshots struct {
+	policy SnapshotPolicy
+	due    chan struct{} // signalled by the writer when there is enough log
+
+	logged atomic.Int64 // bytes of log since the newest snapshot
+	size   atomic.Int64 // bytes of the rows of the newest snapshot
+	stored uint64       // seq_no of the newest snapshot; of keepSnapshots alone
+}
+
+func (s *snapshots) init(p SnapshotPolicy) {
+	if p.After == 0 {
+		p.After = defaultSnapshotAfter
+	}
+	if p.Every == 0 {
+		p.Every = defaultSnapshotEvery
+	}
+	s.policy, s.due = p, make(chan struct{}, 1)
+}
+
+// startAt notes the newest snapshot and how many bytes of log follow on it.
+func (s *snapshots) startAt(seqNo uint64, logged int64) {
+	s.stored = seqNo
+	s.append(logged)
+}
+
+// append counts bytes of log. The writer calls it.
+func (s *snapshots) append(bytes int64) {
+	s.logged.Add(bytes)
+	if !s.enough() {
+		return
+	}
+	select {
+	case s.due <- struct{}{}:
+	default:
+	}
+}
+
+// enough reports whether there is enough log for a snapshot.
+func (s *snapshots) enough() bool { return s.logged.Load() >= max(s.policy.After, s.size.Load()) }
+
+// keepSnapshots stores a snapshot after enough log or time, and a last one when
+// the gateway closes and the writer is through.
+func (g *Gateway) keepSnapshots() {
+	tick := time.NewTicker(g.snapshots.policy.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-g.written:
+			g.saveSnapshot()
+			return
+		case <-g.snapshots.due:
+			if !g.snapshots.enough() {
+				continue // signalled while the last one was being stored
+			}
+		case <-tick.C:
+		}
+		g.saveSnapshot()
+	}
+}
+
+// saveSnapshot stores the state that readers see, if it has moved on, and cuts
+// the log behind what is still needed. The log without it is as good, only
+// longer to replay, so a failure is said and left at that.
+func (g *Gateway) saveSnapshot() {
+	state, position := g.State()
+	if position.SeqNo <= g.snapshots.stored || g.failed.Load() {
+		return
+	}
+	start := time.Now()
+	// Also if it fails: the next attempt comes after as much log again.
+	g.snapshots.logged.Store(0)
+	var size int64
+	err := g.log.SaveSnapshot(describe(state), func(w io.Writer) (err error) {
+		size, err = writeRows(w, state)
+		return err
+	})
+	if err == nil {
+		g.snapshots.stored = position.SeqNo
+		g.snapshots.size.Store(size)
+		err = g.cut()
+	}
+	took := time.Since(start)
+	if err != nil {
+		g.options.Logger.Error().Err(err).Uint64("seq_no", position.SeqNo).Msg("snapshot failed; the log goes on and becomes longer")
+		return
+	}
+	g.metrics.snapshot.Observe(took.Seconds())
+	g.options.Logger.Info().Uint64("seq_no", position.SeqNo).Uint64("rows", state.RowCount()).Int64("bytes", size).
+		Dur("duration_ms", took).Msg("snapshot stored")
+}
+
+// cut drops what no start needs any more: the log before the window, as far as
+// a snapshot stands in for it.
+func (g *Gateway) cut() error {
+	first, _ := g.hub.Window()
+	return g.log.Cut(first - 1)
+}
+
+// describe says what the snapshot of a state is a snapshot of.
+func describe(s *directory.State) wal.Snapshot {
+	return wal.Snapshot{SeqNo: s.SeqNo(), Rows: s.RowCount(), Digest: s.Digest()}
+}
+
+// writeRows writes all rows of a frozen state and returns how many bytes they
+// are. It allocates next to nothing and takes no lock, so that writing goes on.
+func writeRows(w io.Writer, s *directory.State) (total int64, err error) {
+	for row := range s.EncodedRows() {
+		if _, err := w.Write(row); err != nil {
+			return total, err
+		}
+		total += int64(len(row))
+	}
+	return total, nil
+}
+
+// WriteSnapshot writes a state that State returned as one snapshot file: a
+// backup.
+func (g *Gateway) WriteSnapshot(w io.Writer, state *directory.State) error {
+	s := describe(state)
+	for _, e := range g.lineage {
+		s.Lineage = append(s.Lineage, wal.Epoch(e))
+	}
+	return wal.EncodeSnapshot(w, s, func(w io.Writer) error {
+		_, err := writeRows(w, state)
+		return err
+	})
+}
+
+// loadSnapshot reads a stored snapshot into a state.
+func (g *Gateway) loadSnapshot(seqNo uint64) (state *directory.State, err error) {
+	err = g.log.ReadSnapshot(seqNo, func(s wal.Snapshot, r io.Reader) error {
+		state, err = readRows(s, r, func(rows uint64) { g.progress("loading the snapshot", "rows", rows, s.Rows) })
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of seq_no %d: %w", seqNo, err)
+	}
+	return state, nil
+}
