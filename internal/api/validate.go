@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"fmt"
-	"net/mail"
 	"reflect"
 	"strconv"
 	"strings"
@@ -35,14 +34,6 @@ func newValidator() *validator.Validate {
 		}
 	}
 	return v
-}
-
-// maxAddress is the longest e-mail address that mail can carry, in bytes.
-const maxAddress = 254
-
-func isAddress(s string) bool {
-	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s && len(s) <= maxAddress
 }
 
 // validateInto checks v, a pointer to a struct, by its tags.
