@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/replication-gateway/gateway/bench/internal/figures"
+	"github.com/replication-gateway/gateway/bench/internal/logs"
+)
+
+// bench is one run: its folder, and the samples so far.
+type bench struct {
+	options
+	dir     string // of this run
+	samples []sample
+}
+
+// sample is what one candidate came to in one round of one figure.
+type sample struct {
+	Figure    string             `json:"figure"`
+	Candidate string             `json:"candidate"`
+	Round     int                `json:"round"`
+	Values    map[string]float64 `json:"values,omitempty"`
+	Flip      *flip              `json:"flip,omitempty"`
+}
+
+// note keeps a sample.
+func (b *bench) note(figure, candidate string, round int, values map[string]float64) {
+	b.samples = append(b.samples, sample{Figure: figure, Candidate: candidate, Round: round, Values: values})
+}
+
+// series lists one value of a candidate, in the order of the rounds.
+func (b *bench) series(figure, candidate, value string) figures.Series {
+	var s figures.Series
+	for _, x := range b.samples {
+		if x.Figure == figure && x.Candidate == candidate {
+			s = append(s, x.Values[value])
+		}
+	}
+	return s
+}
+
+var begun = time.Now()
+
+// progress says on stderr what is going on, and how long the run has taken so far.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// openLog is a candidate's log in a folder of its own.
+type openLog struct {
+	logs.Candidate
+	dir string
+	log logs.Log
+}
+
+// open opens a log for each candidate. The caller ends them with closeAll.
+func (b *bench) open(candidates []logs.Candidate) ([]*openLog, error) {
+	var all []*openLog
+	for _, c := range candidates {
+		dir, err := os.MkdirTemp(b.dir, fileName(c.Name)+"-")
+		if err != nil {
+			return nil, errors.Join(err, closeAll(all))
+		}
+		l, err := c.Open(dir)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open %s: %w", c.Name, err), closeAll(all))
+		}
+		all = append(all, &openLog{c, dir, l})
+	}
+	return all, nil
+}
+
+// closeAll closes the logs and removes their folders.
+func closeAll(all []*openLog) error {
+	var errs []error
+	for _, o := range all {
+		errs = append(errs, o.close(), os.RemoveAll(o.dir))
+	}
+	return errors.Join(errs...)
+}
+
+// close closes the log and leaves its folder.
+func (o *openLog) close() error {
+	if o.log == nil {
+		return nil
+	}
+	l := o.log
+	o.log = nil
+	return l.Close()
+}
+
+// rounds gives each of the candidates its turn, round by round, until one fails or ctx ends. Each round begins with
+// another of them.
+func rounds[T any](ctx context.Context, n int, candidates []T, turn func(round int, c T) error) error {
+	for round := range n {
+		for i := range candidates {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := turn(round, candidates[(i+round)%len(candidates)]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fileName turns a candidate's name into one of a folder.
+func fileName(name string) string {
+	return filepath.Base(strings.Map(func(r rune) rune {
+		if r == ' ' || r == '/' || r == ',' {
+			return '-'
+		}
+		return r
+	}, name))
+}
