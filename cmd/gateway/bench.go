@@ -36,7 +36,7 @@ func (benchCmd) Help() string {
 	return `Makes a network of its own, opens subscribers that are narrowed to it, renames the network at the given rate,
 waits until every subscriber has received every write, and removes the network. Nothing else is touched, but the
 commits stay in the gateway's history. The token must be one of role admin. Subscribers need Linux and a plain
-http URL.
+http URL, and offer no compression.
 
 A delivery is one write that reached one subscriber. Latencies count from the moment a write was due, so that a
 gateway that keeps the writer waiting cannot hide it, and end when the subscriber has taken the bytes from the

@@ -19,21 +19,22 @@ type streams struct {
 }
 
 // add registers a stream; remove takes it out again.
-func (o *streams) add(st *stream) (remove func()) {
+func (o *streams) add(st *stream) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.open == nil {
 		o.open = make(map[*stream]struct{})
 	}
 	o.open[st] = struct{}{}
-	return func() {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		delete(o.open, st)
-		if len(o.open) == 0 && o.none != nil {
-			close(o.none)
-			o.none = nil
-		}
+}
+
+func (o *streams) remove(st *stream) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.open, st)
+	if len(o.open) == 0 && o.none != nil {
+		close(o.none)
+		o.none = nil
 	}
 }
 
@@ -60,10 +61,10 @@ func (o *streams) empty() <-chan struct{} {
 
 // Drain prepares for the end: the gateway is not ready any more, new streams
 // are refused, and the open ones are ended one after the other, spread over the
-// given time so that their readers do not come back all at once. It returns
-// when no stream is left, some seconds after the last was ended if a reader
-// does not answer, or with ctx's error after ending what was left. Other
-// requests are still served.
+// given time so that their readers do not come back all at once. Each is given
+// before what is due to it, for which a slow reader has the rest of the time, and
+// a second at least. Drain returns when no stream is left, or with ctx's error
+// after ending what was left. Other requests are still served.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	s.draining.Store(true)
 	open := s.streams.all()
@@ -71,7 +72,8 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	for i, st := range open {
 		due := over * time.Duration(i) / time.Duration(len(open))
 		pause(ctx, due-time.Since(start))
-		st.end(hub.Restarting(comeBack(over - time.Since(start))))
+		left := over - time.Since(start)
+		st.finish(hub.Restarting(comeBack(left)), left)
 	}
 	select {
 	case <-s.streams.empty():

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -18,14 +19,14 @@ func (s *Server) observed(next http.Handler) http.Handler {
 		start := time.Now()
 		c := &call{Request: r, w: &recorder{ResponseWriter: w}, id: requestID(r)}
 		c.header().Set("X-Request-Id", c.id)
-		c.w.upgraded = func() { s.measure(c, start) } // the stream may go on for days
-		defer s.finish(c, start)
+		c.w.report = sync.OnceFunc(func() { s.report(c, start) })
+		defer s.finish(c)
 		next.ServeHTTP(c.w, r.WithContext(withCall(r.Context(), c)))
 	})
 }
 
 // finish ends a call, also one whose handler panicked.
-func (s *Server) finish(c *call, start time.Time) {
+func (s *Server) finish(c *call) {
 	aborted := false
 	switch r := recover(); r {
 	case nil:
@@ -35,15 +36,19 @@ func (s *Server) finish(c *call, start time.Time) {
 		aborted = c.w.status != 0
 		s.refuse(c, fmt.Errorf("handler panicked: %v\n%s", r, debug.Stack()))
 	}
-	if c.w.status != http.StatusSwitchingProtocols {
-		s.measure(c, start)
-	}
-	s.options.Logger.Info().Str("method", c.Method).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
-		Float64("duration_ms", float64(time.Since(start).Microseconds())/1000).Str("request_id", c.id).
-		Str("actor", c.who.actor).Str("remote", c.RemoteAddr).Msg("request")
+	c.w.report()
 	if aborted {
 		panic(http.ErrAbortHandler) // what was sent is not whole: break the connection off
 	}
+}
+
+// report logs and measures a call. A stream that goes on inside its call is
+// reported when it is open.
+func (s *Server) report(c *call, start time.Time) {
+	s.measure(c, start)
+	s.options.Logger.Info().Str("method", c.Method).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
+		Float64("duration_ms", float64(time.Since(start).Microseconds())/1000).Str("request_id", c.id).
+		Str("actor", c.who.actor).Str("remote", c.RemoteAddr).Msg("request")
 }
 
 func (s *Server) measure(c *call, start time.Time) {
@@ -73,18 +78,15 @@ func requestID(r *http.Request) string {
 // recorder notes what becomes of an answer.
 type recorder struct {
 	http.ResponseWriter
-	status   int // 0 before the header
-	bytes    int64
-	upgraded func()
+	status int // 0 before the header
+	bytes  int64
+	report func() // ends the call for log and metrics, once
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
-		if status == http.StatusSwitchingProtocols {
-			r.upgraded()
-		}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }

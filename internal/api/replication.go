@@ -23,21 +23,15 @@ type replicationStatus struct {
 // subscriberStatus is where one open stream stands.
 type subscriberStatus struct {
 	ID          string         `json:"id"`
-	Kind        subscriberKind `json:"kind"`
+	Kind        string         `json:"kind"` // that of the stream, or kindStandby
 	RemoteAddr  string         `json:"remote_addr"`
 	SeqNo       uint64         `json:"seq_no"` // everything up to it has been handed to the stream
 	Behind      uint64         `json:"behind"` // commits that it has yet to be handed
 	ConnectedAt directory.Time `json:"connected_at"`
 }
 
-// subscriberKind is what kind of reader is at the end of a stream.
-type subscriberKind string
-
-// The kinds of subscribers.
-const (
-	kindWebSocket subscriberKind = "websocket"
-	kindStandby   subscriberKind = "standby" // of a replica token
-)
+// kindStandby is the kind of a stream of a replica token, however it travels.
+const kindStandby = "standby"
 
 // replication answers with one picture of the streams, each taken at its own
 // moment: a stream may stand beyond the position of the answer.
@@ -59,13 +53,11 @@ func (o *streams) status() []subscriberStatus {
 	}
 	var list []numbered
 	for _, st := range o.all() {
-		select {
-		case <-st.sub.Done(): // it only takes its leave
+		if st.sub.Cause().Code != 0 { // it only takes its leave
 			continue
-		default:
 		}
 		at := st.sub.Stats()
-		kind := kindWebSocket
+		kind := st.kind.name
 		if at.Ahead {
 			kind = kindStandby
 		}

@@ -26,6 +26,8 @@ type Options struct {
 	MaxEntries     int                 // entries of a directory sync
 	Threshold      directory.Threshold // of a directory sync
 	WriteTimeout   time.Duration       // after which a reader that takes no byte is dropped
+	Compression    bool                // permessage-deflate for the WebSockets that offer it
+	TokenStreams   int                 // open at a time with one token: 0 for DefaultTokenStreams, no limit below
 	Assets         fs.FS               // index.html, client.js and the folder assets
 	OpenAPI        []byte              // openapi.yaml
 }
@@ -50,7 +52,8 @@ type Server struct {
 
 	draining atomic.Bool
 	streams  streams
-	watch    tokenWatch
+	writers  *writers
+	watch    *tokenWatch
 }
 
 // New returns a Server. It panics when the assets cannot be read, which are
@@ -66,7 +69,8 @@ func New(o Options) *Server {
 	for _, origin := range o.AllowedOrigins {
 		s.origins[origin] = true
 	}
-	s.watch.gateway = o.Gateway
+	s.writers = newWriters(s)
+	s.watch = newTokenWatch(o.Gateway, o.TokenStreams)
 	return s
 }
 

@@ -1,81 +1,281 @@
 package api
 
 import (
-	"bufio"
 	"errors"
 	"net"
-	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 )
 
-// socket is the connection beneath a WebSocket. A write goes on as long as the
-// peer takes bytes, and fails once it takes none for the timeout. Deadlines
-// live here, so that a frame costs neither a context nor a timer.
+// socket is the connection beneath a stream. What is written to it goes to the
+// kernel at once, as far as that takes it; the rest waits here and is written by a
+// goroutine that is there as long as something waits. So nobody who writes is ever
+// held up by the peer, and an idle socket has no goroutine for writing.
+//
+// Whole frames only are handed in, one or several, and leave in the order in which
+// they were. So an answer of the stream's reader never comes into the middle of a
+// frame of its writer.
+//
+// A peer that takes no byte for the timeout is cut. Deadlines live here, so that a
+// frame costs neither a context nor a timer.
 type socket struct {
-	net.Conn
+	conn    net.Conn
+	raw     syscall.RawConn // nil if the kernel cannot be asked directly, as with TLS
 	timeout time.Duration
+	written func() // called when what waited has been written, or will not be
 
-	mu    sync.Mutex
-	until time.Time // after which nothing is written, zero while the stream goes on
+	left  []byte // of the handshake, read before anything else
+	heard atomic.Bool
+
+	mu       sync.Mutex
+	waiting  [][]byte // whole frames; of the first the beginning may be written
+	control  int      // bytes of control frames among them
+	flushing bool     // there is a goroutine for waiting, and it alone writes
+	sealed   bool     // the last frame has been handed in
+	hangup   bool     // to be closed when nothing waits
+	err      error
+	until    time.Time // after which nothing is written or read, zero while the stream goes on
+	sent     uint64    // bytes taken by the kernel
 }
 
-// chunk is how much is written under one deadline.
-const chunk = 64 << 10
+func newSocket(conn net.Conn, left []byte, timeout time.Duration) *socket {
+	return &socket{conn: conn, raw: rawConn(conn), left: left, timeout: timeout, written: func() {}}
+}
 
-// Write implements io.Writer.
-func (s *socket) Write(b []byte) (written int, err error) {
-	for written < len(b) {
-		if err := s.extend(); err != nil {
-			return written, err
+// Read implements io.Reader, for the reader of the stream.
+func (s *socket) Read(b []byte) (n int, err error) {
+	if len(s.left) > 0 {
+		n = copy(b, s.left)
+		if s.left = s.left[n:]; len(s.left) == 0 {
+			s.left = nil
 		}
-		n, err := s.Conn.Write(b[written:min(written+chunk, len(b))])
-		written += n
-		stalled := errors.Is(err, os.ErrDeadlineExceeded)
-		if err != nil && !(stalled && n > 0) {
-			return written, err
-		}
+	} else {
+		n, err = s.conn.Read(b)
 	}
-	return written, nil
+	if n > 0 && !s.heard.Load() {
+		s.heard.Store(true)
+	}
+	return n, err
 }
 
-// extend gives the peer its time for the next chunk, or what is left of it.
-func (s *socket) extend() error {
+// RemoteAddr is the peer's address.
+func (s *socket) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+
+// errSealed is what is wrong with a frame behind the last one.
+var errSealed = errors.New("the stream has been closed")
+
+// send hands in frames, whose bytes must not change any more, and reports whether
+// the kernel has taken all of them. If not, written is called when it has. a is
+// the caller's.
+func (s *socket) send(a *attempt, frames [][]byte) (all bool, err error) {
+	if len(frames) == 0 {
+		return true, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.until.IsZero() {
-		return s.Conn.SetWriteDeadline(s.until)
+	switch {
+	case s.err != nil:
+		return false, s.err
+	case s.sealed:
+		return false, errSealed
 	}
-	return s.Conn.SetWriteDeadline(time.Now().Add(s.timeout))
+	return s.hand(a, frames)
 }
 
-// hurry lets what is being written, and all that follows, take no longer than
-// grace. The first call counts.
+// maxControl bounds the control frames that wait, in bytes. A peer that asks more
+// than it reads goes without the answers.
+const maxControl = 4 << 10
+
+// answer hands in a control frame, for the reader of the stream. Behind the last
+// frame it is dropped.
+func (s *socket) answer(frame []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.sealed || s.control > maxControl {
+		return
+	}
+	if all, _ := s.hand(new(attempt), [][]byte{frame}); !all { // an error closes the socket
+		s.control += len(frame)
+	}
+}
+
+// hand writes frames or lets them wait. The lock is held.
+func (s *socket) hand(a *attempt, frames [][]byte) (all bool, err error) {
+	if s.raw != nil && !s.flushing {
+		n, err := a.write(s.raw, frames)
+		s.sent += uint64(n)
+		if err != nil {
+			s.fail(err)
+			return false, err
+		}
+		frames = skip(frames, n)
+	}
+	if len(frames) == 0 {
+		return true, nil
+	}
+	s.waiting = append(s.waiting, frames...)
+	if !s.flushing {
+		s.flushing = true
+		go s.flush()
+	}
+	return false, nil
+}
+
+// skip drops the first n bytes of frames.
+func skip(frames [][]byte, n int) [][]byte {
+	for len(frames) > 0 && n >= len(frames[0]) {
+		n -= len(frames[0])
+		frames = frames[1:]
+	}
+	if n > 0 {
+		frames[0] = frames[0][n:]
+	}
+	return frames
+}
+
+// chunk is how much is written under one deadline. A connection without progress
+// inside a write, as TLS, gets smaller ones.
+const (
+	chunk       = 64 << 10
+	opaqueChunk = 16 << 10
+)
+
+// flush writes what waits, until nothing does.
+func (s *socket) flush() {
+	for b := s.first(); b != nil; b = s.first() {
+		s.took(s.conn.Write(b))
+	}
+	s.written()
+}
+
+// first returns the next bytes to be written and gives the peer its time to take
+// some of them. It returns nil, and the flushing is over, if nothing waits.
+func (s *socket) first() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 || s.err != nil {
+		s.flushing, s.waiting, s.control = false, nil, 0
+		_ = s.conn.SetWriteDeadline(s.until)
+		if s.hangup {
+			s.fail(net.ErrClosed)
+		}
+		return nil
+	}
+	deadline := time.Now().Add(s.timeout)
+	if !s.until.IsZero() && s.until.Before(deadline) {
+		deadline = s.until
+	}
+	_ = s.conn.SetWriteDeadline(deadline) // fails on a closed connection only, and so will the write
+	most := chunk
+	if s.raw == nil {
+		most = opaqueChunk
+	}
+	return s.waiting[0][:min(most, len(s.waiting[0]))]
+}
+
+// took notes what came of a write. A deadline that passed after some bytes were
+// taken is none that was missed.
+func (s *socket) took(n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent += uint64(n)
+	if s.waiting != nil {
+		s.waiting[0] = s.waiting[0][n:]
+		if len(s.waiting[0]) == 0 {
+			s.waiting[0] = nil
+			s.waiting = s.waiting[1:]
+		}
+	}
+	late := !s.until.IsZero() && !time.Now().Before(s.until)
+	if err != nil && (n == 0 || late || !errors.Is(err, os.ErrDeadlineExceeded)) {
+		s.fail(err)
+	}
+}
+
+// busy reports whether something waits to be written.
+func (s *socket) busy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flushing
+}
+
+// total is how many bytes the kernel has taken.
+func (s *socket) total() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sent
+}
+
+// taken is how many of them the peer's host has taken, as far as is known.
+func (s *socket) taken() uint64 {
+	total := s.total()
+	if s.raw == nil {
+		return total
+	}
+	return total - min(total, uint64(untaken(s.raw)))
+}
+
+// hurry lets all that is still to be written or read take no longer than grace.
+// The soonest end counts.
 func (s *socket) hurry(grace time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.until.IsZero() {
-		s.until = time.Now().Add(grace)
-		_ = s.Conn.SetWriteDeadline(s.until) // fails on a closed connection only
+	s.end(time.Now().Add(grace))
+}
+
+func (s *socket) end(at time.Time) {
+	if s.until.IsZero() || at.Before(s.until) {
+		s.until = at
+		_ = s.conn.SetDeadline(at) // fails on a closed connection only
 	}
 }
 
-// hijacker is a response writer whose connection, once hijacked, is a socket.
-type hijacker struct {
-	http.ResponseWriter
-	socket *socket
+// seal hands in the last frame, which may be nil. What comes after it is dropped.
+func (s *socket) seal(last []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sealed || s.err != nil {
+		return
+	}
+	s.sealed = true
+	if last != nil {
+		_, _ = s.hand(new(attempt), [][]byte{last}) // a socket that fails is closed
+	}
 }
 
-// socketBuffer gathers the parts of a small frame, in bytes.
-const socketBuffer = 1 << 10
-
-// Hijack implements http.Hijacker.
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
+// close closes the connection. What waits has the time of lastWords to leave
+// before, and nothing comes after it.
+func (s *socket) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sealed, s.hangup = true, true
+	if s.flushing {
+		s.end(time.Now().Add(lastWords))
+	} else {
+		s.fail(net.ErrClosed)
 	}
-	h.socket.Conn = conn
-	return h.socket, bufio.NewReadWriter(rw.Reader, bufio.NewWriterSize(h.socket, socketBuffer)), nil
+}
+
+// fail closes the connection for good, which ends the stream's reader. The lock is
+// held.
+func (s *socket) fail(err error) {
+	switch {
+	case s.err != nil:
+		return
+	case s.raw == nil:
+		go s.conn.Close() // with TLS it may wait for the peer
+	default:
+		_ = s.conn.Close()
+	}
+	s.err, s.waiting = err, nil
+}
+
+// cut fails the socket at once.
+func (s *socket) cut(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail(err)
 }

@@ -1,78 +1,315 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// write sends n bytes to a peer that takes one every pace, none when pace is 0,
-// and returns how many it took, after what time, and the error.
-func write(t *testing.T, s *socket, n int, pace time.Duration) (taken int, after time.Duration, err error) {
+// pipe is a socket over a pipe, which has no descriptor and no buffer, and its peer.
+func pipe(timeout time.Duration) (*socket, net.Conn, chan struct{}) {
 	near, far := net.Pipe()
-	s.Conn = near
-	defer far.Close()
-	var reading sync.WaitGroup
-	if pace > 0 {
-		reading.Go(func() {
-			var b [1]byte
-			for range time.Tick(pace) {
-				if _, err := io.ReadFull(far, b[:]); err != nil {
-					return
-				}
-			}
-		})
+	s := newSocket(near, nil, timeout)
+	written := make(chan struct{}, 10)
+	s.written = func() { written <- struct{}{} }
+	return s, far, written
+}
+
+// take reads from a peer byte by byte, one each pace, until the end.
+func take(far net.Conn, pace time.Duration) (taken int) {
+	var b [1]byte
+	for range time.Tick(pace) {
+		if _, err := io.ReadFull(far, b[:]); err != nil {
+			return taken
+		}
+		taken++
 	}
-	start := time.Now()
-	taken, err = s.Write(make([]byte, n))
-	after = time.Since(start)
-	_ = near.Close()
-	reading.Wait()
-	return taken, after, err
+	return taken
 }
 
 func TestSlowPeerIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		taken, after, err := write(t, &socket{timeout: 10 * time.Second}, 20, 9*time.Second)
-		if taken != 20 || err != nil || after != 180*time.Second {
-			t.Errorf("took %d bytes in %v, %v, want all 20 in 180s", taken, after, err)
+		s, far, written := pipe(10 * time.Second)
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			if got := take(far, 9*time.Second); got != 20 {
+				t.Errorf("the peer took %d bytes, want all 20", got)
+			}
+		})
+		start := time.Now()
+		if all, err := s.send(new(attempt), [][]byte{make([]byte, 12), make([]byte, 8)}); all || err != nil {
+			t.Errorf("written without a peer: %v, %v", all, err)
 		}
+		<-written
+		if after := time.Since(start); after != 180*time.Second || s.busy() {
+			t.Errorf("written after %v, want 180s", after)
+		}
+		s.close()
+		reading.Wait()
 	})
 }
 
 func TestPeerThatTakesNoByteIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		taken, after, err := write(t, &socket{timeout: 10 * time.Second}, 20, 0)
-		if taken != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || after != 10*time.Second {
-			t.Errorf("took %d bytes, then after %v: %v, want the end after 10s", taken, after, err)
+		s, far, written := pipe(10 * time.Second)
+		defer far.Close()
+		start := time.Now()
+		_, _ = s.send(new(attempt), [][]byte{make([]byte, 20)})
+		<-written
+		_, err := s.Read(make([]byte, 1))
+		if after := time.Since(start); !errors.Is(s.err, os.ErrDeadlineExceeded) || after != 10*time.Second || err == nil {
+			t.Errorf("after %v: %v, and the reader %v, want the end of both after 10s", after, s.err, err)
+		}
+		if _, err := s.send(new(attempt), [][]byte{[]byte{1}}); err == nil {
+			t.Error("a later frame was taken")
 		}
 	})
 }
 
 func TestHurryEndsWhatIsBeingWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &socket{timeout: 10 * time.Second}
-		near, far := net.Pipe()
+		s, far, written := pipe(10 * time.Second)
 		defer far.Close()
-		s.Conn = near
 		time.AfterFunc(3*time.Second, func() {
+			s.hurry(2 * time.Second)
 			s.hurry(time.Second)
 			s.hurry(time.Hour) // counts for nothing
 		})
 		start := time.Now()
-		_, err := s.Write(make([]byte, 20))
-		if after := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || after != 4*time.Second {
-			t.Errorf("after %v: %v, want the end after 4s", after, err)
+		_, _ = s.send(new(attempt), [][]byte{make([]byte, 20)})
+		<-written
+		if after := time.Since(start); !errors.Is(s.err, os.ErrDeadlineExceeded) || after != 4*time.Second {
+			t.Errorf("after %v: %v, want the end after 4s", after, s.err)
 		}
-		_, err = s.Write([]byte{1})
-		if after := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || after != 4*time.Second {
-			t.Errorf("a later write: %v after %v, want it to fail at once", err, after)
+	})
+}
+
+// TestHurryEndsReading: a peer that never answers the last frame is waited for no
+// longer.
+func TestHurryEndsReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, far, _ := pipe(10 * time.Second)
+		defer far.Close()
+		start := time.Now()
+		s.hurry(time.Second)
+		_, err := s.Read(make([]byte, 1))
+		if after := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || after != time.Second {
+			t.Errorf("read %v after %v, want the end after 1s", err, after)
 		}
-		_ = near.Close()
+		s.close()
+	})
+}
+
+// TestCloseLetsOutWhatWaits, for as long as a stream's last words may take.
+func TestCloseLetsOutWhatWaits(t *testing.T) {
+	for pace, want := range map[time.Duration]int{50 * time.Millisecond: 10, 300 * time.Millisecond: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			s, far, _ := pipe(10 * time.Second)
+			_, _ = s.send(new(attempt), [][]byte{make([]byte, 10)})
+			s.close()
+			if got := take(far, pace); got != want {
+				t.Errorf("a peer that takes a byte each %v got %d, want %d", pace, got, want)
+			}
+		})
+	}
+}
+
+// TestNothingFollowsTheLastFrame: neither answers to pings, nor another close, nor
+// frames of the stream.
+func TestNothingFollowsTheLastFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, far, _ := pipe(10 * time.Second)
+		_, _ = s.send(new(attempt), [][]byte{[]byte("frame ")})
+		s.answer([]byte("pong "))
+		s.seal([]byte("last"))
+		s.seal([]byte("another"))
+		s.answer([]byte("pong"))
+		if _, err := s.send(new(attempt), [][]byte{[]byte("frame")}); !errors.Is(err, errSealed) {
+			t.Errorf("a frame after the end: %v", err)
+		}
+		s.close()
+		if got, err := io.ReadAll(far); string(got) != "frame pong last" {
+			t.Errorf("the peer got %q, %v", got, err)
+		}
+	})
+}
+
+// TestAnswersThatNobodyReadsAreBounded: a peer that pings and does not read does
+// not fill the memory.
+func TestAnswersThatNobodyReadsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, far, _ := pipe(10 * time.Second)
+		defer far.Close()
+		for range 10_000 {
+			s.answer(make([]byte, 100))
+		}
+		if n := size(s.waiting); n > maxControl+100 {
+			t.Errorf("%d bytes of answers wait, want at most %d", n, maxControl)
+		}
+		s.close()
+	})
+}
+
+// connected returns both ends of a TCP connection.
+func connected(t testing.TB) (near, far *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	dialed, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far = accepted.(*net.TCPConn), dialed.(*net.TCPConn)
+	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+	return near, far
+}
+
+// TestFramesStayWhole has a writer and a control frame writer at one connection
+// whose small buffer is full most of the time. Each frame must arrive whole, in
+// the order of its sender.
+func TestFramesStayWhole(t *testing.T) {
+	near, far := connected(t)
+	_ = near.SetWriteBuffer(16 << 10)
+	s := newSocket(near, nil, time.Minute)
+	written := make(chan struct{}, 1)
+	s.written = func() {
+		select {
+		case written <- struct{}{}:
+		default:
+		}
+	}
+	const frames, controls = 300, 1000
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		var a attempt
+		for i := range frames {
+			for s.busy() {
+				<-written
+			}
+			// From nothing to more than the buffers hold, in one write of several.
+			large := numbered('F', i, i*97%60_000)
+			if _, err := s.send(&a, [][]byte{numbered('F', i, 3), large, numbered('F', i, 0)}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	sending.Go(func() {
+		for i := range controls {
+			s.answer(numbered('C', i, i%100))
+		}
+	})
+	go func() {
+		sending.Wait()
+		s.close()
+	}()
+	got, err := io.ReadAll(far)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := map[byte][]int{}
+	for len(got) > 0 {
+		kind, n := got[0], int(got[1])<<8|int(got[2])
+		size := int(got[3])<<8 | int(got[4])
+		for _, b := range got[5 : 5+size] {
+			if b != kind|0x80 {
+				t.Fatalf("inside frame %c%d stands %x", kind, n, b)
+			}
+		}
+		next[kind] = append(next[kind], n)
+		got = got[5+size:]
+	}
+	if len(next['F']) != 3*frames || !slices.IsSorted(next['F']) {
+		t.Errorf("%d frames came, want %d in order", len(next['F']), 3*frames)
+	}
+	if len(next['C']) == 0 || !slices.IsSorted(next['C']) {
+		t.Errorf("%d control frames came, want some of them, in order", len(next['C']))
+	}
+}
+
+// numbered is a frame: a kind, a number and a length, then bytes that tell the kind.
+func numbered(kind byte, n, size int) []byte {
+	b := []byte{kind, byte(n >> 8), byte(n), byte(size >> 8), byte(size)}
+	return append(b, bytes.Repeat([]byte{kind | 0x80}, size)...)
+}
+
+// TestEarlyBytesAreReadFirst: what came with the handshake is not lost.
+func TestEarlyBytesAreReadFirst(t *testing.T) {
+	near, far := net.Pipe()
+	s := newSocket(near, []byte("early "), time.Minute)
+	go func() {
+		_, _ = far.Write([]byte("late"))
+		_ = far.Close()
+	}()
+	if got, err := io.ReadAll(s); string(got) != "early late" {
+		t.Errorf("read %q, %v", got, err)
+	}
+	if !s.heard.Load() {
+		t.Error("a peer that has written was not heard")
+	}
+	s.close()
+}
+
+// TestDeliveryAllocatesNothing: neither a frame nor several in one write.
+func TestDeliveryAllocatesNothing(t *testing.T) {
+	near, far := connected(t)
+	go func() { _, _ = io.Copy(io.Discard, far) }()
+	s := newSocket(near, nil, time.Minute)
+	var a attempt
+	batch := [][]byte{make([]byte, 300), nil, nil}
+	allocs := testing.AllocsPerRun(100, func() {
+		batch[1], batch[2] = batch[0][:10], batch[0][:20]
+		if all, err := s.send(&a, batch[:1+2*int(s.total()%2)]); !all || err != nil {
+			t.Fatal(all, err)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations a delivery", allocs)
+	}
+	s.close()
+}
+
+// BenchmarkSend is a delivery beside one write of the same bytes to a plain TCP
+// connection.
+func BenchmarkSend(b *testing.B) {
+	frame := make([]byte, 300)
+	b.Run("socket", func(b *testing.B) {
+		near, far := connected(b)
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		s := newSocket(near, nil, time.Minute)
+		var a attempt
+		batch := make([][]byte, 1)
+		b.ReportAllocs()
+		for b.Loop() {
+			batch[0] = frame
+			if _, err := s.send(&a, batch); err != nil {
+				b.Fatal(err)
+			}
+			for s.busy() { // the peer is slower than we are
+			}
+		}
+	})
+	b.Run("plain", func(b *testing.B) {
+		near, far := connected(b)
+		go func() { _, _ = io.Copy(io.Discard, far) }()
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := near.Write(frame); err != nil {
+				b.Fatal(err)
+			}
+		}
 	})
 }

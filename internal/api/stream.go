@@ -1,103 +1,150 @@
 package api
 
 import (
-	"context"
+	"errors"
 	"strconv"
-	"sync"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/replication-gateway/gateway/internal/hub"
 )
 
-// stream is one open subscription on its socket. Only this file and socket.go
-// know how frames travel.
+// stream is one open subscription. Two goroutines have to do with it: its reader,
+// which lasts as long as the stream and cleans up behind it, and the writer that it
+// shares with others.
 type stream struct {
+	server *Server
 	sub    *hub.Sub
-	conn   *websocket.Conn
 	socket *socket
+	kind   *streamKind
+	id     string // X-Request-Id of the request that opened it
+	token  string // its id, empty for the admin token
+	writer *writer
+
+	// The writer's own.
+	over  bool      // the last frame has been handed in
+	late  time.Time // when the oldest commit was pushed that waits in the socket
+	pulse pulse
 }
 
-// batchBytes bounds what is taken from the hub at a time.
-const batchBytes = 256 << 10
+// streamKind is how frames travel on a stream, and how it ends.
+type streamKind struct {
+	name     string
+	encoding *hub.Encoding
+	last     func(hub.Disconnect) []byte
+	answers  bool // peers answer the ping that comes with a heartbeat, and a close
+}
 
-// lastWords is how long a reader gets for its last frame and the close code
-// once the stream is to end.
+var (
+	plainSocket    = &streamKind{"websocket", textFrames, closeFrame, true}
+	deflatedSocket = &streamKind{"websocket", deflatedFrames, closeFrame, true}
+	eventStream    = &streamKind{"sse", eventFrames, lastEvent, false}
+)
+
+// lastWords is how long a reader gets for its last frame and its answer to the
+// close once the stream is to end.
 const lastWords = time.Second
 
-// end ends the stream with a close code. It does not wait. The first end
-// counts.
-func (st *stream) end(d hub.Disconnect) {
-	st.sub.End(d)
-	st.socket.hurry(lastWords)
+// end ends the stream with a close code. Nothing more is taken for it, what is
+// under way gets the time of lastWords. It does not wait. The first end counts.
+func (st *stream) end(d hub.Disconnect) { st.sub.End(d) }
+
+// finish ends the stream once it has been given what is due now, or when grace is
+// over. It does not wait.
+func (st *stream) finish(d hub.Disconnect, grace time.Duration) {
+	st.socket.hurry(max(grace, lastWords))
+	st.sub.Finish(d)
 }
 
-// stream writes frames until the stream ends, for whatever reason, and closes
-// the connection.
-func (s *Server) stream(st *stream, tokenID string) {
-	defer s.streams.add(st)()
+// begin hands the stream to a writer and everybody who may end it.
+func (s *Server) begin(st *stream) {
+	st.socket.written = st.sub.Signal
+	s.streams.add(st)
+	s.writers.add(st)
+	s.watch.add(st)
 	if s.draining.Load() { // began after this one was let in
-		st.end(hub.Restarting(time.Second))
+		st.finish(hub.Restarting(time.Second), 0)
 	}
-	defer s.watch.add(tokenID, st)()
+}
 
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	defer func() { _ = st.conn.CloseNow() }()
-	reading.Go(st.listen)
-
-	err := s.write(st)
-	s.options.Gateway.Unsubscribe(st.sub) // it counts no more, however long the farewell takes
+// left closes a stream whose reader is through, and cleans up behind it.
+func (s *Server) left(st *stream) {
+	st.end(hub.Disconnect{Code: abnormal})
+	st.socket.close()
 	cause := st.sub.Cause()
-	if err != nil && cause.Code == 0 {
-		cause.Code = int(websocket.StatusAbnormalClosure)
-	}
+	s.options.Gateway.Unsubscribe(st.sub)
+	s.watch.remove(st)
+	s.writers.remove(st)
 	s.metrics.disconnects.WithLabelValues(closeLabel(cause.Code)).Inc()
-	if err == nil && cause.Reason != "" { // else the subscriber ended it
-		_ = st.conn.Close(websocket.StatusCode(cause.Code), cause.Reason)
-	}
+	s.options.Logger.Info().Str("kind", st.kind.name).Int("code", cause.Code).Uint64("seq_no", st.sub.Stats().SeqNo).
+		Dur("duration_ms", time.Since(st.sub.Stats().Connected)).Str("request_id", st.id).Msg("stream ended")
+	s.streams.remove(st)
 }
 
-// write hands frames to the socket as they become due. It returns nil once the
-// stream has ended, or what was wrong with the connection.
-func (s *Server) write(st *stream) error {
-	var frames [][]byte
+// readSocket reads what the subscriber of a WebSocket sends, until the connection
+// is closed: pings are answered, its close ends the stream, and so does any
+// message, which is misuse.
+func (s *Server) readSocket(st *stream) {
+	defer s.left(st)
+	var p peer
 	for {
-		if frames = st.sub.Next(frames[:0], batchBytes); len(frames) == 0 {
-			select {
-			case <-st.sub.Wake():
-				continue
-			case <-st.sub.Done():
-				return nil
+		n, err := st.socket.Read(p.buffer[:])
+		if err != nil {
+			return
+		}
+		for b := p.buffer[:n]; len(b) > 0; b = b[n:] {
+			var f peerFrame
+			var complete bool
+			if n, f, complete, err = p.feed(b); err == nil && complete {
+				err = st.received(f)
+			}
+			if err != nil {
+				st.broken(err)
+				return
 			}
 		}
-		oldest := st.sub.Oldest()
-		for _, frame := range frames {
-			if err := st.conn.Write(context.Background(), websocket.MessageText, frame); err != nil {
-				return err
-			}
-		}
-		if !oldest.IsZero() {
-			s.metrics.delivery.Observe(time.Since(oldest).Seconds())
-		}
-		clear(frames) // shared with others, and not to be kept alive from here
 	}
 }
 
-// listen reads what the subscriber sends: pings are answered, its close ends
-// the stream, and so does any message, which is misuse.
-func (st *stream) listen() {
-	_, _, err := st.conn.Reader(context.Background())
-	if err == nil {
+// errClosed is returned for a peer that has closed the stream.
+var errClosed = errors.New("the peer closed the stream")
+
+// received does what a frame of the peer asks for.
+func (st *stream) received(f peerFrame) error {
+	switch {
+	case f.message():
 		st.end(hub.ProtocolMisuse)
-		return
+	case f.opcode == opPing:
+		st.socket.answer(framed(final|opPong, f.payload))
+	case f.opcode == opClose:
+		code, err := closeCode(f.payload)
+		if err != nil {
+			return err
+		}
+		st.end(hub.Disconnect{Code: code})
+		st.socket.seal(framed(final|opClose, f.payload[:min(2, len(f.payload))]))
+		return errClosed
 	}
-	code := websocket.CloseStatus(err)
-	if code < 0 {
-		code = websocket.StatusAbnormalClosure
+	return nil
+}
+
+// broken ends the stream of a peer that is not listened to any more.
+func (st *stream) broken(err error) {
+	if errors.Is(err, errProtocol) {
+		st.end(protocolError)
+		st.socket.seal(closeFrame(protocolError))
 	}
-	st.end(hub.Disconnect{Code: int(code)})
+}
+
+// readEvents waits until the subscriber of a stream of events has gone. HTTP gives
+// it nothing to say.
+func (s *Server) readEvents(st *stream) {
+	defer s.left(st)
+	var b [64]byte
+	for {
+		if _, err := st.socket.Read(b[:]); err != nil {
+			return
+		}
+	}
 }
 
 // closeLabel bounds the close codes of the metrics, which subscribers choose as

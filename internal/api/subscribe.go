@@ -11,13 +11,15 @@ import (
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/hub"
 )
 
-// subscribe opens a stream and stays until it ends. Everything that can be
-// refused is refused before the upgrade, and a plain GET learns the same as a
+// subscribe opens a stream, which goes on when it has returned. Everything that can
+// be refused is refused before the upgrade, and a plain GET learns the same as a
 // handshake would have.
 func (s *Server) subscribe(c *call) error {
-	filter, resume := c.networkFilter(), c.resume()
+	events := !isHandshake(c.Request) && wantsEvents(c.Header)
+	filter, resume := c.networkFilter(), c.resume(events)
 	if err := c.refusal(); err != nil {
 		return err
 	}
@@ -30,29 +32,78 @@ func (s *Server) subscribe(c *call) error {
 	if s.draining.Load() {
 		return errDraining
 	}
+	if !s.watch.admit(c.who.tokenID) {
+		return fmt.Errorf("%w of this token", hub.ErrFull)
+	}
 	sub, err := s.options.Gateway.Subscribe(gateway.SubscribeOptions{View: c.view(filter...), Resume: resume})
 	if err != nil {
+		s.watch.dismiss(c.who.tokenID)
 		return err
 	}
-	defer s.options.Gateway.Unsubscribe(sub)
-	if !isHandshake(c.Request) {
-		return errUpgradeRequired
+	opened := false
+	defer func() {
+		if !opened {
+			s.options.Gateway.Unsubscribe(sub)
+			s.watch.dismiss(c.who.tokenID)
+		}
+	}()
+	st := &stream{server: s, sub: sub, id: c.id, token: c.who.tokenID}
+	switch {
+	case isHandshake(c.Request):
+		opened = s.openSocket(c, st)
+		return nil
+	case events:
+		opened, err = s.openEvents(c, st)
+		return err
 	}
-	socket := &socket{timeout: s.options.WriteTimeout}
-	conn, err := websocket.Accept(&hijacker{c.w, socket}, c.Request, &websocket.AcceptOptions{
-		Subprotocols:       []string{subprotocol},
-		InsecureSkipVerify: true, // the origin has been checked
-		CompressionMode:    websocket.CompressionDisabled,
-	})
-	if err != nil {
-		return nil // it has answered, or the connection is gone
-	}
-	s.stream(&stream{sub: sub, conn: conn, socket: socket}, c.who.tokenID)
-	return nil
+	return errUpgradeRequired
 }
 
-// resume returns the position that the query gives, nil for none.
-func (c *call) resume() *directory.Position {
+// openSocket makes st a WebSocket. If it cannot, the request has been answered or
+// its connection is gone.
+func (s *Server) openSocket(c *call, st *stream) bool {
+	compression := websocket.CompressionDisabled
+	if s.options.Compression {
+		compression = websocket.CompressionNoContextTakeover
+	}
+	h := &hijacker{ResponseWriter: c.w}
+	conn, err := websocket.Accept(h, c.Request, &websocket.AcceptOptions{
+		Subprotocols:       []string{subprotocol},
+		InsecureSkipVerify: true, // the origin has been checked
+		CompressionMode:    compression,
+	})
+	if err != nil {
+		return false
+	}
+	_ = conn.CloseNow() // its own end, not the connection's
+	st.socket, st.kind = newSocket(h.conn, h.early, s.options.WriteTimeout), plainSocket
+	if c.header().Get("Sec-WebSocket-Extensions") != "" {
+		st.kind = deflatedSocket
+	}
+	s.begin(st)
+	go s.readSocket(st)
+	return true
+}
+
+// lastEventID is the header by which a reader of events resumes.
+const lastEventID = "Last-Event-ID"
+
+// resume returns the position that the request gives, nil for none. A reader of
+// events repeats its first query whenever it reconnects, and so names the position
+// it has come to in a header.
+func (c *call) resume(events bool) *directory.Position {
+	asked := c.resumeQuery()
+	if last := c.Header.Get(lastEventID); events && last != "" {
+		p, err := directory.ParsePosition(last)
+		if err != nil {
+			c.faults.add(pointer("", lastEventID), "position", "the header must be EPOCH:SEQ_NO")
+		}
+		return &p
+	}
+	return asked
+}
+
+func (c *call) resumeQuery() *directory.Position {
 	epoch, hasEpoch := c.single("epoch")
 	since, hasSince := c.single("since")
 	switch {

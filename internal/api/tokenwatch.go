@@ -9,46 +9,86 @@ import (
 	"github.com/replication-gateway/gateway/internal/hub"
 )
 
-// tokenWatch ends streams whose token was revoked or has expired, one
-// goroutine for all of them, there only while it has something to watch.
+// DefaultTokenStreams is far more than a fleet behind one token needs, and
+// leaves room for others beside one that opens streams without end.
+const DefaultTokenStreams = 20_000
+
+// tokenWatch counts the streams of each token, and ends those whose token was
+// revoked or has expired. One goroutine watches over all of them, there only while
+// it has something to watch. The admin token, whose id is empty, has no limit and
+// no end.
 type tokenWatch struct {
 	gateway *gateway.Gateway
+	most    int // streams of a token, no limit if less than 0
 
 	mu      sync.Mutex
-	streams map[string]map[*stream]struct{} // by token id
+	counts  map[string]int                  // streams admitted, by token id
+	streams map[string]map[*stream]struct{} // those that are watched
 	kick    chan struct{}                   // the goroutine's, nil while there is none
 }
 
-// add watches over a stream; remove gives that up. The admin token, whose id is
-// empty, never ends.
-func (w *tokenWatch) add(tokenID string, st *stream) (remove func()) {
-	if tokenID == "" {
-		return func() {}
+func newTokenWatch(g *gateway.Gateway, most int) *tokenWatch {
+	if most == 0 {
+		most = DefaultTokenStreams
+	}
+	return &tokenWatch{gateway: g, most: most, counts: make(map[string]int), streams: make(map[string]map[*stream]struct{})}
+}
+
+// admit counts in a stream that is about to be opened, and reports false if the
+// token has as many as it may. dismiss takes it back.
+func (w *tokenWatch) admit(tokenID string) bool {
+	if tokenID == "" || w.most < 0 {
+		return true
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.streams == nil {
-		w.streams = make(map[string]map[*stream]struct{})
+	if w.counts[tokenID] >= w.most {
+		return false
 	}
-	if w.streams[tokenID] == nil {
-		w.streams[tokenID] = make(map[*stream]struct{})
+	w.counts[tokenID]++
+	return true
+}
+
+func (w *tokenWatch) dismiss(tokenID string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.counts[tokenID]--; w.counts[tokenID] <= 0 {
+		delete(w.counts, tokenID)
 	}
-	w.streams[tokenID][st] = struct{}{}
+}
+
+// add watches over a stream that was admitted.
+func (w *tokenWatch) add(st *stream) {
+	if st.token == "" {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.streams[st.token] == nil {
+		w.streams[st.token] = make(map[*stream]struct{})
+	}
+	w.streams[st.token][st] = struct{}{}
 	w.wake()
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.streams[tokenID], st)
-		if len(w.streams[tokenID]) == 0 {
-			delete(w.streams, tokenID)
-			w.wake()
-		}
+}
+
+// remove gives up a stream, and dismisses it.
+func (w *tokenWatch) remove(st *stream) {
+	w.dismiss(st.token)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.streams[st.token], st)
+	if len(w.streams[st.token]) == 0 {
+		delete(w.streams, st.token)
+		w.wake()
 	}
 }
 
 // wake has the tokens judged anew. A token may have ended between the judgement
 // that let the stream in and the stream being watched.
 func (w *tokenWatch) wake() {
+	if w.kick == nil && len(w.streams) == 0 {
+		return
+	}
 	if w.kick == nil {
 		w.kick = make(chan struct{}, 1)
 		go w.run(w.kick)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/hub"
 	"github.com/replication-gateway/gateway/internal/wal"
 )
 
@@ -57,8 +58,8 @@ func TestNothingIsShownBeforeItIsDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Unsubscribe(sub)
-	sub.Next(nil, 1<<20) // heartbeat
-	sub.Next(nil, 1<<20) // snapshot
+	next(sub) // heartbeat
+	next(sub) // snapshot
 
 	syncing, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -76,7 +77,7 @@ func TestNothingIsShownBeforeItIsDurable(t *testing.T) {
 	if state, at := g.State(); at.SeqNo != 1 || state.Node(2) != nil {
 		t.Errorf("before the sync readers see seq_no %d and node 2 as %v", at.SeqNo, state.Node(2))
 	}
-	if frames := sub.Next(nil, 1<<20); len(frames) != 0 {
+	if frames := next(sub); len(frames) != 0 {
 		t.Errorf("before the sync a subscriber got %s", frames)
 	}
 	select {
@@ -92,7 +93,7 @@ func TestNothingIsShownBeforeItIsDurable(t *testing.T) {
 	if state, at := g.State(); at.SeqNo != 2 || state.Node(2) == nil {
 		t.Errorf("after the answer readers see seq_no %d and node 2 as %v", at.SeqNo, state.Node(2))
 	}
-	if frames := fmt.Sprintf("%s", sub.Next(nil, 1<<20)); !strings.Contains(frames, `"seq_no":2`) {
+	if frames := fmt.Sprintf("%s", next(sub)); !strings.Contains(frames, `"seq_no":2`) {
 		t.Errorf("after the answer a subscriber got %s", frames)
 	}
 }
@@ -205,7 +206,7 @@ func TestRestartKeepsStateWindowAndDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Unsubscribe(sub)
-	frames := fmt.Sprintf("%s", sub.Next(nil, 1<<20))
+	frames := fmt.Sprintf("%s", next(sub))
 	if !strings.Contains(frames, `"resumed":true`) || !strings.Contains(frames, `"prev_seq_no":7`) {
 		t.Errorf("a reader that stood at 7 got %s", frames)
 	}
@@ -260,4 +261,11 @@ func TestClockNeverGoesBack(t *testing.T) {
 	if first, second := state.Node(1).CreatedAt, state.Node(2).CreatedAt; second < first {
 		t.Errorf("the second node was made at %v, before the first at %v", second, first)
 	}
+}
+
+// next returns the frames that are due to a subscriber, all of them.
+func next(sub *hub.Sub) [][]byte {
+	var b hub.Batch
+	sub.Next(&b, 1<<20)
+	return b.Frames
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -99,7 +100,8 @@ func TestSnapshotsShortenLogAndStart(t *testing.T) {
 // be resumed, by readers of every kind, and no other.
 func TestWindowIsWarmAfterStartFromSnapshot(t *testing.T) {
 	dir := t.TempDir()
-	g := open(t, dir, wal.OSFS, eager)
+	long := func(o *gateway.Options) { o.WindowCommits = 120 } // longer than from one snapshot to the next
+	g := open(t, dir, wal.OSFS, eager, long)
 	fill(t, g, 1, 200)
 	views := []directory.View{directory.NewView(directory.AccessAdmin), directory.NewView(directory.AccessViewer, 1), directory.NewView(directory.AccessReplica)}
 	_, at := g.State()
@@ -109,22 +111,22 @@ func TestWindowIsWarmAfterStartFromSnapshot(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer g.Unsubscribe(sub)
-		frames := sub.Next(nil, 1<<20)
+		frames := next(sub)
 		_, rest, _ := strings.Cut(string(frames[0]), `"resumed"`) // the heartbeat's time differs
 		return rest + fmt.Sprintf("%s", frames[1:])
 	}
 	before := map[string]string{}
 	for _, v := range views {
-		for since := at.SeqNo - 25; since <= at.SeqNo; since++ {
+		for since := at.SeqNo - 125; since <= at.SeqNo; since += 5 {
 			before[fmt.Sprint(v, since)] = resume(g, v, since)
 		}
 	}
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
-	g = open(t, dir, wal.OSFS, eager)
+	g = open(t, dir, wal.OSFS, eager, long)
 	for _, v := range views {
-		for since := at.SeqNo - 25; since <= at.SeqNo; since++ {
+		for since := at.SeqNo - 125; since <= at.SeqNo; since += 5 {
 			if want, got := before[fmt.Sprint(v, since)], resume(g, v, since); got != want {
 				t.Errorf("%v since %d:\ngot  %.300s\nwant %.300s", v, since, got, want)
 			}
@@ -223,13 +225,35 @@ func TestBackupAndRestore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if first := string(sub.Next(nil, 1)[0]); !strings.Contains(first, resumed) {
+		if first := string(next(sub)[0]); !strings.Contains(first, resumed) {
 			t.Errorf("a reader of the old epoch at %d got %s, want %s", since, first, resumed)
 		}
 		g.Unsubscribe(sub)
 	}
 	if p := mustPutNode(t, g, 1000).Position; p.SeqNo != at.SeqNo+1 || p.Epoch != epoch {
 		t.Errorf("the first commit after the restore is %v", p)
+	}
+}
+
+// A snapshot whose bytes are sound, but which is not of the state that it says.
+func TestSnapshotOfAnotherState(t *testing.T) {
+	row := directory.AppendRow(nil, &directory.Network{NetworkID: 1, RoleMappings: []directory.RoleMapping{}})
+	state := directory.NewState()
+	for name, said := range map[string]wal.Snapshot{
+		"another digest": {SeqNo: 1, Rows: 1, Digest: state.Digest()}, "more rows": {SeqNo: 1, Rows: 2},
+	} {
+		said.Lineage = []wal.Epoch{{Name: "e"}}
+		var file bytes.Buffer
+		err := wal.EncodeSnapshot(&file, said, func(w io.Writer) error {
+			_, err := w.Write(row)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := gateway.CheckBackup(&file, func(uint64, uint64) {}); !errors.Is(err, wal.ErrDamaged) {
+			t.Errorf("%s: %v, want ErrDamaged", name, err)
+		}
 	}
 }
 

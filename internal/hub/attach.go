@@ -1,6 +1,10 @@
 package hub
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"runtime/debug"
+)
 
 // attachSnapshot gives s a snapshot to read. Snapshot and cursor are chosen in one
 // step: the commits after the snapshot are kept from here on.
@@ -16,13 +20,17 @@ func (m *Manager) attachSnapshot(s *Sub) {
 	m.keepFor(s)
 
 	class, state, framer := s.class, m.state, m.framer
-	defer func() { m.snapshots.finished(class, p) }()
-	m.encode(s, p, func() [][]byte { return framer.snapshot(state, class.name) })
+	m.encode(s, job{
+		piece:   p,
+		frames:  func() [][]byte { return framer.snapshot(state, class.classKey) },
+		settled: func() { m.snapshots.finished(class, p) },
+		long:    true,
+	})
 }
 
 // attachDeltas gives s the deltas after its position.
 func (m *Manager) attachDeltas(s *Sub) {
-	k := deltaKey{class: s.class, prev: s.sent, limit: min(m.limit(s), s.pos+maxStep), ahead: s.options.Ahead}
+	k := deltaKey{class: s.class, prev: s.sent, limit: min(m.goal(s), s.pos+maxStep), ahead: s.options.Ahead}
 	if k.ahead {
 		k.committed = min(m.state.SeqNo, k.limit)
 	}
@@ -36,38 +44,96 @@ func (m *Manager) attachDeltas(s *Sub) {
 
 	commits, framer := m.window.between(s.pos, k.limit), m.framer
 	p.oldest = commits[0].pushed
-	defer func() { m.deltas.finished(k, p) }()
-	m.encode(s, p, func() (frames [][]byte) {
-		frames, p.to = framer.deltas(k, commits)
-		return frames
+	m.encode(s, job{
+		piece: p,
+		frames: func() (frames [][]byte) {
+			frames, p.to = framer.deltas(k, commits)
+			return frames
+		},
+		settled: func() { m.deltas.finished(k, p) },
+		long:    isLong(commits),
 	})
 }
 
-// encode makes p ready with what f returns, on behalf of s. f runs without the
-// lock. If it panics, p fails and those who wait for it are woken to try for
-// themselves.
-func (m *Manager) encode(s *Sub, p *piece, f func() [][]byte) {
+// Bounds of the commits that a writer encodes in its own call of Next.
+const (
+	briefCommits = 256
+	briefBytes   = 64 << 10
+)
+
+func isLong(commits []*held) bool {
+	bytes := 0
+	for _, c := range commits {
+		bytes += c.Bytes
+	}
+	return len(commits) > briefCommits || bytes > briefBytes
+}
+
+// job is the encoding of a piece.
+type job struct {
+	piece   *piece
+	frames  func() [][]byte // runs without the lock
+	settled func()          // runs with it when the piece is ready or has failed
+	long    bool            // would hold up a writer
+}
+
+// encode has j done for s, which has the piece attached: at once, or beside the
+// writer if it takes long and the writer serves others as well. Those who wait for
+// the piece are signalled. If the encoding panics they try for themselves, and the
+// panic is that of s.
+func (m *Manager) encode(s *Sub, j job) {
+	if j.long && s.feed.shared {
+		go m.encodeBeside(s, j)
+		return
+	}
 	m.mu.Unlock()
 	var frames [][]byte
 	ok := false
 	defer func() {
 		m.mu.Lock()
-		waiters := p.waiters
-		p.waiters = nil
-		if ok {
-			p.finish(frames)
-		}
-		for _, w := range waiters {
-			if !ok && w.piece == p {
-				m.release(w)
-			}
-			if w != s {
-				w.signal()
-			}
-		}
+		m.settle(s, j, frames, ok)
 	}()
-	frames = f()
+	frames = j.frames()
 	ok = true
+}
+
+func (m *Manager) encodeBeside(s *Sub, j job) {
+	m.encoders <- struct{}{}
+	defer func() { <-m.encoders }()
+	var frames [][]byte
+	var failure any
+	func() {
+		defer func() {
+			if v := recover(); v != nil {
+				failure = fmt.Errorf("hub: encoding: %v\n%s", v, debug.Stack())
+			}
+		}()
+		frames = j.frames()
+	}()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.failure = failure
+	m.settle(s, j, frames, failure == nil)
+	s.feed.signal(s)
+}
+
+// settle makes a piece ready, or gives it up.
+func (m *Manager) settle(s *Sub, j job, frames [][]byte, ok bool) {
+	p := j.piece
+	waiters := p.waiters
+	p.waiters = nil
+	if ok {
+		p.finish(frames)
+	}
+	for _, w := range waiters {
+		if !ok && w.piece == p {
+			m.release(w)
+		}
+		if w != s {
+			w.feed.signal(w)
+		}
+	}
+	j.settled()
 }
 
 // attach makes p what s reads or waits for.

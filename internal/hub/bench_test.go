@@ -13,7 +13,7 @@ func crowd(tb testing.TB) (*Manager, []*Sub) {
 	for range 1000 {
 		s, err := m.AddSub(SubOptions{Class: all})
 		must(tb, err)
-		s.Next(nil, 1<<20)
+		take(s, 1<<20)
 		subs = append(subs, s)
 	}
 	return m, subs
@@ -23,16 +23,12 @@ func crowd(tb testing.TB) (*Manager, []*Sub) {
 func deliverer(m *Manager, subs []*Sub) func() {
 	entries := [][]byte{make([]byte, 300)}
 	seq := uint64(0)
-	var buf [][]byte
+	var b Batch
 	return func() {
 		seq++
 		m.PushDelta(State{SeqNo: seq}, Commit{SeqNo: seq, Bytes: 300, Entries: func(Class) [][]byte { return entries }})
 		for _, s := range subs {
-			for {
-				buf = s.Next(buf[:0], 1<<20)
-				if len(buf) == 0 {
-					break
-				}
+			for s.Next(&b, 1<<20); len(b.Frames) > 0; s.Next(&b, 1<<20) {
 			}
 		}
 	}

@@ -25,24 +25,25 @@ func (f framer) room() int {
 }
 
 // snapshot encodes a state, which makes at least one frame.
-func (f framer) snapshot(s State, c Class) [][]byte {
+func (f framer) snapshot(s State, c classKey) [][]byte {
 	var parts [][]byte
 	if s.Parts != nil {
-		parts = s.Parts(c, f.room())
+		parts = s.Parts(c.name, f.room())
 	}
 	if len(parts) == 0 {
 		parts = [][]byte{[]byte("{}")}
 	}
-	frames := make([][]byte, len(parts))
 	for i, part := range parts {
-		b := make([]byte, 0, f.maxFrame-f.room()+len(part))
-		b = f.open(b, Snapshot)
+		more := i < len(parts)-1
+		b := f.open(c.encoding, Snapshot, len(part))
 		b = appendUint(b, `,"seq_no":`, s.SeqNo)
 		b = append(b, `,"snapshot":`...)
 		b = append(b, part...)
-		frames[i] = closeFrame(b, i < len(parts)-1)
+		b = closeFrame(b, more)
+		// In place of the part, which is not needed beside its frame.
+		parts[i] = c.encoding.wrap(Header{Snapshot, f.epoch, s.SeqNo, !more}, b)
 	}
-	return frames
+	return parts
 }
 
 // deltaHead is what a delta says of its place in the stream.
@@ -54,9 +55,8 @@ type deltaHead struct {
 }
 
 // delta encodes entries that take size bytes with the commas between them.
-func (f framer) delta(h deltaHead, entries [][]byte, size int) []byte {
-	b := make([]byte, 0, f.maxFrame-f.room()+size)
-	b = f.open(b, Delta)
+func (f framer) delta(enc *Encoding, h deltaHead, entries [][]byte, size int) []byte {
+	b := f.open(enc, Delta, size)
 	b = appendUint(b, `,"prev_seq_no":`, h.prev)
 	b = appendUint(b, `,"seq_no":`, h.seq)
 	if h.ahead {
@@ -70,7 +70,8 @@ func (f framer) delta(h deltaHead, entries [][]byte, size int) []byte {
 		b = append(b, e...)
 	}
 	b = append(b, ']')
-	return closeFrame(b, h.more)
+	b = closeFrame(b, h.more)
+	return enc.wrap(Header{Delta, f.epoch, h.seq, !h.more}, b)
 }
 
 // deltas encodes the commits after k.prev that a class sees, as many as fit into
@@ -103,7 +104,7 @@ func (f framer) deltas(k deltaKey, commits []*held) (frames [][]byte, to uint64)
 		return nil, to
 	}
 	h := deltaHead{prev: k.prev, seq: to, ahead: k.ahead, committed: min(k.committed, to)}
-	return [][]byte{f.delta(h, entries, size)}, to
+	return [][]byte{f.delta(k.class.encoding, h, entries, size)}, to
 }
 
 // cut encodes one commit in several frames.
@@ -116,7 +117,7 @@ func (f framer) cut(k deltaKey, seq uint64, entries [][]byte) (frames [][]byte) 
 			n++
 		}
 		h.more = n < len(entries)
-		frames = append(frames, f.delta(h, entries[:n], size))
+		frames = append(frames, f.delta(k.class.encoding, h, entries[:n], size))
 		entries = entries[n:]
 		h.prev = seq
 	}
@@ -146,9 +147,8 @@ type beat struct {
 	extra     string // further members, encoded, without a leading comma
 }
 
-func (f framer) heartbeat(h beat, at time.Time) []byte {
-	b := make([]byte, 0, 256+len(h.extra))
-	b = f.open(b, Heartbeat)
+func (f framer) heartbeat(enc *Encoding, h beat, at time.Time) []byte {
+	b := f.open(enc, Heartbeat, 256+len(h.extra))
 	b = appendUint(b, `,"seq_no":`, h.seq)
 	if h.ahead {
 		b = appendUint(b, `,"committed_seq_no":`, h.committed)
@@ -174,10 +174,17 @@ func (f framer) heartbeat(h beat, at time.Time) []byte {
 		b = append(b, ',')
 		b = append(b, h.extra...)
 	}
-	return append(b, '}')
+	b = append(b, '}')
+	return enc.wrap(Header{Heartbeat, f.epoch, h.seq, !h.first || h.resumed}, b)
 }
 
-func (f framer) open(b []byte, t FrameType) []byte {
+// spare is what an encoding may append to a frame without making it grow.
+const spare = 16
+
+// open begins a frame whose content takes size bytes: the room that the encoding
+// wants, then the members that all frames begin with.
+func (f framer) open(enc *Encoding, t FrameType, size int) []byte {
+	b := make([]byte, enc.room(), enc.room()+f.maxFrame-f.room()+size+spare)
 	b = append(b, `{"type":"`...)
 	b = append(b, t...)
 	b = append(b, `","epoch":"`...)

@@ -158,7 +158,7 @@ func TestCutFillsFrames(t *testing.T) {
 		f := framer{maxFrame: envelope + c.room}
 		entry := []byte(`"12345678"`)
 		var got []int
-		for _, frame := range f.cut(deltaKey{}, 1, [][]byte{entry, entry, entry, entry, entry}) {
+		for _, frame := range f.cut(deltaKey{class: &class{}}, 1, [][]byte{entry, entry, entry, entry, entry}) {
 			got = append(got, bytes.Count(frame, entry))
 		}
 		if fmt.Sprint(got) != c.frames {
@@ -173,11 +173,11 @@ func TestEnvelopeFitsFrame(t *testing.T) {
 	f := framer{epoch: "epoch", maxFrame: 1000}
 	const top = math.MaxUint64
 	h := deltaHead{prev: top, seq: top, committed: top, ahead: true, more: true}
-	if n := len(f.delta(h, [][]byte{make([]byte, f.room())}, f.room())); n != 999 {
+	if n := len(f.delta(nil, h, [][]byte{make([]byte, f.room())}, f.room())); n != 999 {
 		t.Errorf("the longest delta has %d bytes, want 999", n)
 	}
 	s := State{SeqNo: top, Parts: func(_ Class, max int) [][]byte { return [][]byte{make([]byte, max), nil} }}
-	if n := len(f.snapshot(s, "")[0]); n > 999 {
+	if n := len(f.snapshot(s, classKey{})[0]); n > 999 {
 		t.Errorf("the longest snapshot has %d bytes, want at most 999", n)
 	}
 }
@@ -185,7 +185,7 @@ func TestEnvelopeFitsFrame(t *testing.T) {
 // TestHeartbeatTimeIsUTC wherever the gateway runs.
 func TestHeartbeatTimeIsUTC(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.FixedZone("", 3600))
-	contains(t, string(framer{}.heartbeat(beat{}, at)), `"at":"2026-01-02T02:04:05.006Z"`)
+	contains(t, string(framer{}.heartbeat(nil, beat{}, at)), `"at":"2026-01-02T02:04:05.006Z"`)
 }
 
 func TestIsWord(t *testing.T) {

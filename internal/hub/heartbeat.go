@@ -10,18 +10,23 @@ import (
 const maxBeats = 64
 
 // beatCache keeps the heartbeats of the present tick. Guarded by Manager.mu.
-type beatCache struct{ frames map[beat][]byte }
+type beatCache struct{ frames map[beatKey][]byte }
 
-func (c *beatCache) get(h beat, f framer) []byte {
-	if b := c.frames[h]; b != nil {
+type beatKey struct {
+	encoding *Encoding
+	beat     beat
+}
+
+func (c *beatCache) get(k beatKey, f framer) []byte {
+	if b := c.frames[k]; b != nil {
 		return b
 	}
-	b := f.heartbeat(h, time.Now())
+	b := f.heartbeat(k.encoding, k.beat, time.Now())
 	if c.frames == nil {
-		c.frames = make(map[beat][]byte)
+		c.frames = make(map[beatKey][]byte)
 	}
 	if len(c.frames) < maxBeats {
-		c.frames[h] = b
+		c.frames[k] = b
 	}
 	return b
 }

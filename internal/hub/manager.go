@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -26,11 +27,13 @@ type Options struct {
 // Manager holds the window and its subscribers. All methods may be called from
 // any goroutine, but only one at a time may push.
 type Manager struct {
-	options Options
+	options  Options
+	encoders chan struct{} // bounds what is encoded beside the writers at a time
 
 	// registry guards who is there. It is taken before mu when both are needed.
 	registry sync.RWMutex
 	subs     []*Sub
+	feeds    map[*Feed]struct{} // that have subscribers
 	closed   bool
 	nextID   uint64
 
@@ -44,17 +47,24 @@ type Manager struct {
 	floor      uint64 // no position before it is resumed
 	window     window
 	pinned     []*Sub // those who read a snapshot or are catching up after one
-	classes    map[Class]*class
+	seats      seats
+	classes    map[classKey]*class
 	deltas     deltaCache
 	snapshots  snapshotCache
 	ticks      uint64 // heartbeats that fell due
 	beats      beatCache
 }
 
-// class is a Class that has subscribers.
+// class is a Class with an Encoding that has subscribers. All of them are sent
+// the same bytes.
 type class struct {
-	name Class
+	classKey
 	subs int
+}
+
+type classKey struct {
+	name     Class
+	encoding *Encoding
 }
 
 // NewManager returns a Manager that is empty until the first Push. It panics if
@@ -74,10 +84,13 @@ func NewManager(o Options) *Manager {
 		options: o,
 		framer:  framer{epoch: o.Epoch, maxFrame: o.MaxFrame},
 		window:  window{maxCommits: o.MaxCommits, maxBytes: o.MaxBytes},
-		classes: make(map[Class]*class),
+		feeds:   make(map[*Feed]struct{}),
+		classes: make(map[classKey]*class),
 
 		snapshots: snapshotCache{budget: snapshotBudget},
+		encoders:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
+	m.seats.m = m
 	m.window.reset(0, 0)
 	return m
 }

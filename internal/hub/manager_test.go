@@ -40,7 +40,7 @@ func TestEnd(t *testing.T) {
 	s.End(HistoryChanged)
 	<-s.Done()
 	push(m, mod, 1)
-	if got := s.Next(nil, 1); got != nil || s.Cause() != TokenEnded {
+	if got := take(s, 1); len(got) != 0 || s.Cause() != TokenEnded {
 		t.Errorf("after the end: %q, cause %v", got, s.Cause())
 	}
 }
@@ -123,8 +123,8 @@ func TestPushReplacesState(t *testing.T) {
 	resumed, err := m.AddSub(SubOptions{Resume: true, Since: 3})
 	must(t, err)
 	frames(resumed)
-	reading.Next(nil, 1) // heartbeat
-	reading.Next(nil, 1) // first part
+	take(reading, 1) // heartbeat
+	take(reading, 1) // first part
 	frames(done)
 	m.PushDelta(State{SeqNo: 4}, fixed(4, `"old"`))
 	equal(t, frames(done), []string{delta(`"old"`)})
@@ -175,7 +175,7 @@ func TestStalledReader(t *testing.T) {
 	reading := join(t, m, mod, SubOptions{Class: all})
 	halfway, err := m.AddSub(SubOptions{Class: all}) // stands still inside its snapshot
 	must(t, err)
-	halfway.Next(nil, 1)
+	take(halfway, 1)
 	for range 500 {
 		push(m, mod, 1)
 		must(t, reading.drain())
@@ -191,24 +191,6 @@ func TestStalledReader(t *testing.T) {
 	}
 	must(t, stalled.drain())
 	must(t, stalled.check())
-}
-
-// TestSharedWake: subscribers of one writer share its signal.
-func TestSharedWake(t *testing.T) {
-	m, mod := start(Options{})
-	wake := make(chan struct{}, 1)
-	for range 3 {
-		_, err := m.AddSub(SubOptions{Class: all, Wake: wake})
-		must(t, err)
-	}
-	<-wake
-	push(m, mod, 1)
-	<-wake
-	for _, s := range m.Subs() {
-		if len(frames(s)) == 0 {
-			t.Error("nothing is due after the signal")
-		}
-	}
 }
 
 // TestObserve: what is handed out is counted, by type.
@@ -231,16 +213,17 @@ func TestObserve(t *testing.T) {
 	before := time.Now()
 	push(m, mod, 1)
 	m.tick()
-	if got := r.sub.Next(nil, 1); len(got) == 1 {
+	if got := take(r.sub, 1); len(got) == 1 {
 		sum += len(got[0])
 	}
-	r.buf = r.sub.Next(nil, 1)
-	sum += len(r.buf[0])
-	if pushed := r.sub.Oldest(); pushed.Before(before) {
+	r.sub.Next(&r.batch, 1)
+	sum += len(r.batch.Frames[0])
+	if pushed := r.batch.Oldest; pushed.Before(before) {
 		t.Errorf("oldest commit pushed at %v, want after %v", pushed, before)
 	}
 	read()
-	if !r.sub.Oldest().IsZero() {
+	r.sub.Next(&r.batch, 1)
+	if !r.batch.Oldest.IsZero() {
 		t.Error("an oldest commit without a commit")
 	}
 	if got[Snapshot] != 1 || got[Delta] != 1 || got[Heartbeat] != 2 || bytes != sum {

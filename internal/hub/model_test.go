@@ -164,7 +164,7 @@ type reader struct {
 	options SubOptions
 	valid   *hubtest.Validator
 	sub     *Sub
-	buf     [][]byte
+	batch   Batch
 }
 
 func newReader(m *Manager, mod *model, o SubOptions) *reader {
@@ -194,13 +194,13 @@ func (r *reader) connect(resume bool) error {
 
 // next reads once and reports how many frames came.
 func (r *reader) next(maxBytes int) (int, error) {
-	r.buf = r.sub.Next(r.buf[:0], maxBytes)
-	for _, frame := range r.buf {
+	r.sub.Next(&r.batch, maxBytes)
+	for _, frame := range r.batch.Frames {
 		if err := r.valid.Frame(frame); err != nil {
 			return 0, fmt.Errorf("class %s: %w", r.options.Class, err)
 		}
 	}
-	return len(r.buf), nil
+	return len(r.batch.Frames), nil
 }
 
 // drain reads until nothing is due.
@@ -268,10 +268,17 @@ func join(t *testing.T, m *Manager, mod *model, o SubOptions) *reader {
 	return r
 }
 
+// take calls Next once and returns the frames.
+func take(s *Sub, maxBytes int) [][]byte {
+	var b Batch
+	s.Next(&b, maxBytes)
+	return b.Frames
+}
+
 // frames reads all that is due, as text.
 func frames(s *Sub) (list []string) {
 	for {
-		got := s.Next(nil, 1)
+		got := take(s, 1)
 		if len(got) == 0 {
 			return list
 		}

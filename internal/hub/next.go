@@ -1,48 +1,84 @@
 package hub
 
-import "time"
+import (
+	"time"
+)
 
 // maxStep bounds the commits that one delta looks at, and so the work of a call
 // of Next for a class that sees few of them.
 const maxStep = 1024
 
-// Next appends the frames that are due to dst and returns it, unchanged when the
-// subscriber is up to date or ended. It stops after the frame with which maxBytes
-// is reached, so it returns at least one frame if any is due. Call it until it
-// returns nothing, then wait for Wake. Frames handed out count as sent; their
-// bytes are shared and read-only.
-//
-// Next never waits for another subscriber. It may encode: what several need is
-// encoded in the call of the first, while the others return without it and are
-// woken when it is there.
-func (s *Sub) Next(dst [][]byte, maxBytes int) [][]byte {
-	var t tally
-	dst = s.take(dst, maxBytes, &t)
-	t.report(&s.manager.options.Observe)
-	return dst
+// Batch is what Next hands out. A writer keeps one and uses it again and again.
+type Batch struct {
+	// Frames are due in this order. Handed out they count as sent. Their bytes are
+	// shared and read-only; the slice is the Batch's own.
+	Frames [][]byte
+	// Oldest is when the oldest commit in the frames was pushed, the zero time if
+	// there is no commit in them.
+	Oldest time.Time
+	// Interval is that of the heartbeats if one is among the frames, else 0.
+	Interval time.Duration
+	// More says that Next should be called again, without waiting for a signal,
+	// once the frames are written.
+	More bool
+	// Ended says that the stream has ended: nothing comes after the frames.
+	Ended bool
 }
 
-func (s *Sub) take(dst [][]byte, maxBytes int, t *tally) [][]byte {
+// Next puts into b the frames that are due, none when the subscriber is up to
+// date or ended. It stops after the frame with which maxBytes is reached, so it
+// hands out at least one frame if any is due.
+//
+// Next never waits for another subscriber. It may encode: what several need is
+// encoded for the first, while the others are told nothing yet and signalled when
+// it is there. If encoding panics, so does the Next of the subscriber that it was
+// for; the others try for themselves.
+func (s *Sub) Next(b *Batch, maxBytes int) {
+	f := s.feed
+	f.observe = &s.manager.options.Observe
+	s.take(b, maxBytes, &f.tally)
+	if !f.shared {
+		f.End()
+	}
+}
+
+func (s *Sub) take(b *Batch, maxBytes int, t *tally) {
+	clear(b.Frames) // shared with others, and not to be kept alive from here
+	*b = Batch{Frames: b.Frames[:0]}
 	m := s.manager
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s.oldest = time.Time{}
-	for size := 0; size == 0 || size < maxBytes; {
-		frame, typ := m.due(s, t)
+	if f := s.failure; f != nil {
+		s.failure = nil
+		panic(f)
+	}
+	if s.seat == rising {
+		m.seats.leave(s)
+	}
+	for size := 0; ; {
+		frame, typ := m.due(s, b, t)
 		if frame == nil {
 			break
 		}
 		t.add(typ, len(frame))
 		size += len(frame)
-		dst = append(dst, frame)
+		b.Frames = append(b.Frames, frame)
+		if typ == Heartbeat {
+			b.Interval = m.framer.interval
+		}
+		if size >= maxBytes {
+			b.More = true
+			break
+		}
 	}
-	return dst
+	b.More = b.More || s.seat == rising
+	b.Ended = s.ended
 }
 
 // due returns the next frame of s and its type, nil if there is none at present.
 // The order of the cases is the order of the stream. The lock is given up while
 // something is encoded.
-func (m *Manager) due(s *Sub, t *tally) ([]byte, FrameType) {
+func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 	for !s.ended {
 		switch {
 		case s.piece != nil:
@@ -50,24 +86,29 @@ func (m *Manager) due(s *Sub, t *tally) ([]byte, FrameType) {
 				return nil, ""
 			}
 			typ := s.piece.typ
-			if frame := m.read(s); frame != nil {
+			if frame := m.read(s, b); frame != nil {
 				return frame, typ
 			}
 		case !s.greeted:
-			t.resync = s.reason
+			t.resync(s.reason)
 			return m.greet(s), Heartbeat
-		case s.generation != m.generation || s.pos+1 < m.window.oldest:
+		case s.finishing && (m.lacksState(s) || s.pos >= s.last):
+			s.end(s.farewell)
+		case m.lacksState(s):
+			if !m.seats.take(s) {
+				return nil, ""
+			}
 			switch {
 			case s.generation == 0: // not resumed, which the greeting has told
 			case s.generation != m.generation:
-				t.resync = StateReplaced
+				t.resync(StateReplaced)
 			default:
-				t.resync = WindowExceeded
+				t.resync(WindowExceeded)
 			}
 			m.attachSnapshot(s)
 		case s.ticks != m.ticks:
 			return m.beat(s), Heartbeat
-		case s.pos < m.limit(s):
+		case s.pos < m.goal(s):
 			m.attachDeltas(s)
 		case s.options.Ahead && s.committed < min(m.state.SeqNo, s.pos):
 			return m.beat(s), Heartbeat
@@ -78,6 +119,11 @@ func (m *Manager) due(s *Sub, t *tally) ([]byte, FrameType) {
 	return nil, ""
 }
 
+// lacksState reports whether s can go on from a snapshot only.
+func (m *Manager) lacksState(s *Sub) bool {
+	return s.generation != m.generation || s.pos+1 < m.window.oldest
+}
+
 // limit is the newest commit that s may be given.
 func (m *Manager) limit(s *Sub) uint64 {
 	if s.options.Ahead {
@@ -86,12 +132,25 @@ func (m *Manager) limit(s *Sub) uint64 {
 	return m.state.SeqNo
 }
 
+// goal is the commit that s is led to in the present round of its feed.
+func (m *Manager) goal(s *Sub) uint64 {
+	limit := m.limit(s)
+	switch f := s.feed; {
+	case !f.shared:
+		return limit
+	case s.options.Ahead:
+		return min(limit, f.last)
+	default:
+		return min(limit, f.shown)
+	}
+}
+
 // greet is the first heartbeat. It tells where s was when it was added, even if
 // the window has left that position behind since.
 func (m *Manager) greet(s *Sub) []byte {
 	s.greeted = true
 	s.sent = s.pos
-	return m.framer.heartbeat(beat{
+	return m.framer.heartbeat(s.class.encoding, beat{
 		seq:       s.pos,
 		committed: m.commit(s),
 		ahead:     s.options.Ahead,
@@ -112,7 +171,7 @@ func (m *Manager) beat(s *Sub) []byte {
 	if h.digested {
 		h.digest = m.window.digest(s.pos)
 	}
-	return m.beats.get(h, m.framer)
+	return m.beats.get(beatKey{s.class.encoding, h}, m.framer)
 }
 
 // commit notes and returns what s is told in committed_seq_no at its position, 0
@@ -127,15 +186,15 @@ func (m *Manager) commit(s *Sub) uint64 {
 
 // read returns the next frame of the piece that s reads, nil if it has none. With
 // the last one s moves on.
-func (m *Manager) read(s *Sub) []byte {
+func (m *Manager) read(s *Sub, b *Batch) []byte {
 	p := s.piece
 	var frame []byte
 	if s.next < len(p.frames) {
 		frame = p.frames[s.next]
 		s.next++
 		s.sent = p.to
-		if s.oldest.IsZero() {
-			s.oldest = p.oldest
+		if b.Oldest.IsZero() {
+			b.Oldest = p.oldest
 		}
 	}
 	if s.next < len(p.frames) {
@@ -147,6 +206,7 @@ func (m *Manager) read(s *Sub) []byte {
 	}
 	if p.typ == Snapshot {
 		s.generation = p.generation
+		m.seats.done(s, p.bytes)
 	}
 	m.release(s)
 	if s.pinned && s.pos >= m.limit(s) {

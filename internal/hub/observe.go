@@ -29,10 +29,11 @@ type Observe struct {
 	Resync func(reason string)
 }
 
-// tally gathers what one call hands out, so that Observe is told once per type.
+// tally gathers what is handed out in a round, so that Observe is told once for
+// all of it.
 type tally struct {
 	snapshots, deltas, heartbeats count
-	resync                        string
+	resyncs                       []string
 }
 
 type count struct{ frames, bytes int }
@@ -49,6 +50,15 @@ func (t *tally) add(typ FrameType, bytes int) {
 	c.bytes += bytes
 }
 
+// resync notes a subscriber that had a position and needs a snapshot, unless
+// reason is empty.
+func (t *tally) resync(reason string) {
+	if reason != "" {
+		t.resyncs = append(t.resyncs, reason)
+	}
+}
+
+// report tells o, and begins anew.
 func (t *tally) report(o *Observe) {
 	if o.Frames != nil {
 		for typ, c := range t.all {
@@ -57,9 +67,12 @@ func (t *tally) report(o *Observe) {
 			}
 		}
 	}
-	if o.Resync != nil && t.resync != "" {
-		o.Resync(t.resync)
+	if o.Resync != nil {
+		for _, reason := range t.resyncs {
+			o.Resync(reason)
+		}
 	}
+	*t = tally{resyncs: t.resyncs[:0]}
 }
 
 func (t *tally) all(yield func(FrameType, count) bool) {

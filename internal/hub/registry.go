@@ -33,7 +33,8 @@ func (m *Manager) AddSub(o SubOptions) (*Sub, error) {
 	m.nextID++
 	s.index = len(m.subs)
 	m.subs = append(m.subs, s)
-	s.signal()
+	m.feeds[s.feed] = struct{}{}
+	s.feed.signal(s)
 	return s, nil
 }
 
@@ -44,14 +45,7 @@ func (m *Manager) start(s *Sub) bool {
 	if !m.loaded {
 		return false
 	}
-	name := s.options.Class
-	s.class = m.classes[name]
-	if s.class == nil {
-		s.class = &class{name: name}
-		m.classes[name] = s.class
-	}
-	s.class.subs++
-
+	m.joinClass(s, nil)
 	s.reason = s.options.Reason
 	if s.options.Resume && s.reason == "" {
 		s.reason = m.refusal(s.options.Since)
@@ -90,10 +84,25 @@ func (m *Manager) RemoveSub(s *Sub) {
 	}
 
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	s.end(Disconnect{})
+	m.leaveClass(s)
+	m.mu.Unlock()
+	s.feed.remove(s)
+}
+
+func (m *Manager) joinClass(s *Sub, e *Encoding) {
+	k := classKey{s.options.Class, e}
+	s.class = m.classes[k]
+	if s.class == nil {
+		s.class = &class{classKey: k}
+		m.classes[k] = s.class
+	}
+	s.class.subs++
+}
+
+func (m *Manager) leaveClass(s *Sub) {
 	if s.class.subs--; s.class.subs == 0 {
-		delete(m.classes, s.class.name)
+		delete(m.classes, s.class.classKey)
 		if p := m.snapshots.pieces[s.class]; p != nil {
 			m.snapshots.forget(s.class, p)
 		}
@@ -135,12 +144,12 @@ func (m *Manager) Close(d Disconnect) {
 	}
 }
 
-// wakeAll tells every subscriber to look for frames. A subscriber that is added
+// wakeAll tells every feed to look at all its subscribers. One that is added
 // meanwhile needs no telling: its first call of Next sees all that was pushed.
 func (m *Manager) wakeAll() {
 	m.registry.RLock()
 	defer m.registry.RUnlock()
-	for _, s := range m.subs {
-		s.signal()
+	for f := range m.feeds {
+		f.signalAll()
 	}
 }

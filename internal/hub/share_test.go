@@ -35,7 +35,7 @@ func TestEncodedOnce(t *testing.T) {
 	read := func() (bytes map[*byte]bool) {
 		bytes = make(map[*byte]bool)
 		for _, s := range subs {
-			for _, f := range s.Next(nil, 1<<20) {
+			for _, f := range take(s, 1<<20) {
 				bytes[&f[0]] = true
 			}
 		}
@@ -64,7 +64,7 @@ func TestSnapshotKeptForJoiners(t *testing.T) {
 	joiner := func() {
 		s, err := m.AddSub(SubOptions{})
 		must(t, err)
-		s.Next(nil, 1<<20)
+		take(s, 1<<20)
 	}
 	joiner()
 	joiner()
@@ -94,7 +94,7 @@ func TestJoinersWhileEncoding(t *testing.T) {
 	first, err := m.AddSub(SubOptions{})
 	must(t, err)
 	read := make(chan [][]byte)
-	go func() { read <- first.Next(nil, 1<<20) }()
+	go func() { read <- take(first, 1<<20) }()
 	<-encoding
 
 	second, err := m.AddSub(SubOptions{})
@@ -158,7 +158,7 @@ func TestFailedEncoding(t *testing.T) {
 				t.Error("the panic did not reach the caller")
 			}
 		}()
-		first.Next(nil, 1<<20)
+		take(first, 1<<20)
 	}
 	breaks()
 	<-second.Wake()
@@ -336,7 +336,7 @@ func TestSnapshotsHaveABudget(t *testing.T) {
 	for seq := uint64(1); seq <= 8; seq++ {
 		s, err := m.AddSub(SubOptions{})
 		must(t, err)
-		s.Next(nil, 200) // heartbeat and the first part
+		take(s, 200) // heartbeat and the first part
 		subs = append(subs, s)
 		m.PushDelta(state(seq), fixed(seq, "1"))
 	}
@@ -363,8 +363,8 @@ func TestOldSnapshotLeadsNowhere(t *testing.T) {
 	m.Push(State{Parts: parts})
 	stalled, err := m.AddSub(SubOptions{})
 	must(t, err)
-	stalled.Next(nil, 1) // heartbeat
-	stalled.Next(nil, 1) // first part
+	take(stalled, 1) // heartbeat
+	take(stalled, 1) // first part
 	for seq := uint64(1); seq <= 9; seq++ {
 		m.PushDelta(State{SeqNo: seq, Parts: parts}, fixed(seq, "1"))
 	}

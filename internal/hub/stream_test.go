@@ -122,9 +122,11 @@ func TestStreamsKeepPromises(t *testing.T) {
 
 // idle checks that nothing is left of subscribers that have gone.
 func idle(t interface{ Fatalf(string, ...any) }, m *Manager) {
-	if m.SubCount() != 0 || len(m.classes) != 0 || len(m.pinned) != 0 || len(m.snapshots.pieces) != 0 || m.snapshots.bytes != 0 {
-		t.Fatalf("left over: %d subscribers, %d classes, %d pins, %d snapshots of %d bytes",
-			m.SubCount(), len(m.classes), len(m.pinned), len(m.snapshots.pieces), m.snapshots.bytes)
+	if m.SubCount() != 0 || len(m.classes) != 0 || len(m.pinned) != 0 || len(m.snapshots.pieces) != 0 ||
+		m.snapshots.bytes != 0 || len(m.feeds) != 0 || len(m.seats.taken) != 0 || len(m.seats.queue) != 0 {
+		t.Fatalf("left over: %d subscribers in %d feeds, %d classes, %d pins, %d snapshots of %d bytes, %d seats, %d waiting",
+			m.SubCount(), len(m.feeds), len(m.classes), len(m.pinned), len(m.snapshots.pieces), m.snapshots.bytes,
+			len(m.seats.taken), len(m.seats.queue))
 	}
 }
 

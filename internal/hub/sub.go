@@ -20,9 +20,6 @@ type SubOptions struct {
 	// Greeting is further members of the first heartbeat, encoded, without a
 	// leading comma.
 	Greeting string
-	// Wake is signalled when there may be frames. It has room for one signal, and
-	// several subscribers may share it. nil makes one for this subscriber alone.
-	Wake chan struct{}
 }
 
 // Sub is a subscriber: a cursor into the stream. Next is called by one goroutine
@@ -31,17 +28,21 @@ type Sub struct {
 	manager   *Manager
 	id        uint64
 	options   SubOptions
-	class     *class // set once, before anyone else sees the Sub
-	resumed   bool   // likewise
+	resumed   bool   // set once, before anyone else sees the Sub
 	reason    string // likewise
 	digest    uint64 // likewise: of the state it was resumed at
 	connected time.Time
-	wake      chan struct{}
-	done      chan struct{}
 
-	index int // in Manager.subs, guarded by Manager.registry
+	// Changed by Feed.Add only, which precedes the first Next.
+	feed  *Feed
+	owner any
+
+	index     int  // in Manager.subs, guarded by Manager.registry
+	place     int  // in Feed.subs, guarded by Feed.mu
+	signalled bool // in Feed.some, guarded by Feed.mu
 
 	// Guarded by Manager.mu.
+	class      *class
 	sent       uint64 // seq_no of the last frame
 	pos        uint64 // every commit up to it has been handed out or is invisible
 	committed  uint64 // committed_seq_no last told, or the snapshot that implies it
@@ -50,34 +51,46 @@ type Sub struct {
 	greeted    bool   // the first heartbeat has been handed out
 	pinned     bool   // in Manager.pinned
 	pin        int    // index there
+	seat       seat   // see seats
 	piece      *piece // being read or waited for
 	next       int    // frame of piece to be read
+	failure    any    // what an encoding beside Next panicked with
+	finishing  bool   // ends with farewell once it stands at last
+	last       uint64
+	farewell   Disconnect
 	ended      bool
 	cause      Disconnect
-	oldest     time.Time // see Oldest
+	done       chan struct{} // made by Done
 }
 
 func newSub(m *Manager, id uint64, o SubOptions) *Sub {
-	s := &Sub{manager: m, id: id, options: o, connected: time.Now(), wake: o.Wake, done: make(chan struct{})}
-	if s.wake == nil {
-		s.wake = make(chan struct{}, 1)
-	}
+	s := &Sub{manager: m, id: id, options: o, connected: time.Now()}
+	s.feed = &Feed{wake: make(chan struct{}, 1), subs: []*Sub{s}}
 	return s
 }
 
-// Wake receives a signal when Next may have frames. One signal may stand for
-// many, and a signal may come for nothing.
-func (s *Sub) Wake() <-chan struct{} { return s.wake }
+// Owner is what Feed.Add was given.
+func (s *Sub) Owner() any { return s.owner }
 
-func (s *Sub) signal() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
+// Signal tells the writer of the subscriber's feed to look at it.
+func (s *Sub) Signal() { s.feed.signal(s) }
+
+// Wake receives a signal when Next of a subscriber without a feed may have
+// frames. One signal may stand for many, and a signal may come for nothing.
+func (s *Sub) Wake() <-chan struct{} { return s.feed.wake }
 
 // Done is closed when the stream has ended; Cause says why.
-func (s *Sub) Done() <-chan struct{} { return s.done }
+func (s *Sub) Done() <-chan struct{} {
+	s.manager.mu.Lock()
+	defer s.manager.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.ended {
+			close(s.done)
+		}
+	}
+	return s.done
+}
 
 // Cause is what the stream was ended with, the zero value while it goes on.
 func (s *Sub) Cause() Disconnect {
@@ -94,15 +107,40 @@ func (s *Sub) End(d Disconnect) {
 	s.end(d)
 }
 
+// Ended reports whether the stream has ended.
+func (s *Sub) Ended() bool {
+	s.manager.mu.Lock()
+	defer s.manager.mu.Unlock()
+	return s.ended
+}
+
+// Finish ends the stream once it has been given what is due now: what it has
+// begun, and the commits pushed so far. A snapshot that it has not begun is not
+// due. End may still end it before.
+func (s *Sub) Finish(d Disconnect) {
+	m := s.manager
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !s.finishing {
+		s.finishing, s.farewell, s.last = true, d, m.limit(s)
+		s.feed.signal(s)
+	}
+}
+
 // end is End with the lock held.
 func (s *Sub) end(d Disconnect) {
 	if s.ended {
 		return
 	}
+	m := s.manager
 	s.ended, s.cause = true, d
-	s.manager.release(s)
-	s.manager.unpin(s)
-	close(s.done)
+	m.release(s)
+	m.unpin(s)
+	m.seats.leave(s)
+	if s.done != nil {
+		close(s.done)
+	}
+	s.feed.signal(s)
 }
 
 // Stats is where a subscriber stands.
@@ -125,12 +163,4 @@ func (s *Sub) Stats() Stats {
 		st.Behind = limit - st.SeqNo
 	}
 	return st
-}
-
-// Oldest is when the oldest commit in the deltas of the last Next was pushed, the
-// zero time if there was none.
-func (s *Sub) Oldest() time.Time {
-	s.manager.mu.Lock()
-	defer s.manager.mu.Unlock()
-	return s.oldest
 }

@@ -151,7 +151,7 @@ func TestResume(t *testing.T) {
 			c.options.Class = all
 			s, err := m.AddSub(c.options)
 			must(t, err)
-			frame := string(s.Next(nil, 1)[0])
+			frame := string(take(s, 1)[0])
 			seq := uint64(0)
 			if c.resumed {
 				seq = c.options.Since
@@ -179,7 +179,7 @@ func TestFirstPushCanBeResumed(t *testing.T) {
 	m.Push(State{SeqNo: 5})
 	s, err := m.AddSub(SubOptions{Resume: true, Since: 5})
 	must(t, err)
-	contains(t, string(s.Next(nil, 1)[0]), `"resumed":true`)
+	contains(t, string(take(s, 1)[0]), `"resumed":true`)
 }
 
 func nonEmpty(s string) (list []string) {

@@ -90,6 +90,8 @@ func wholeStream() (stream []byte, want result) {
 		frame(final|opPong, ""),
 		frame(final|opContinuation, whole[seam:]),
 		text(""),
+		text(`{"type":"d bench-00c0ffee-`), // no mark goes over from one message to the next
+		text("0000001  d"),
 		text(`{"type":"`),
 		frame(final|opPing, ""),
 		text(`{"type":"heartbeat"}`),
@@ -99,7 +101,7 @@ func wholeStream() (stream []byte, want result) {
 		stream = append(stream, f...)
 	}
 	return stream, result{
-		Deltas: 6, Snapshots: 1, Heartbeats: 2,
+		Deltas: 8, Snapshots: 1, Heartbeats: 2,
 		Marks:  []int{2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 9_999_999},
 		Pings:  []string{"are you there", ""},
 		Closed: "the gateway closed the stream: 1012 retry in 5 ms",
