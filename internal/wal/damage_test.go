@@ -39,18 +39,26 @@ func smallLog(t *testing.T, epoch string, marked bool) (map[string][]byte, []str
 	return d.image(), h.acked
 }
 
-// reopen opens changed files. It returns what the log holds, or the DamageError with which it was refused.
+// reopen opens changed files. It returns what the log holds, or the DamageError with which it was refused. Verify must
+// be of the same opinion.
 func reopen(t *testing.T, files map[string][]byte) (Recovery, []string, *DamageError) {
 	t.Helper()
+	verdict := Verify(crashDir, diskOf(files), nil)
 	l, r, err := Open(crashDir, Options{FS: diskOf(files), SegmentSize: smallSegment})
 	if damage := (*DamageError)(nil); errors.As(err, &damage) {
 		if !errors.Is(err, ErrDamaged) || damage.File == "" || damage.Reason == "" {
 			t.Errorf("incomplete error %#v", damage)
 		}
+		if !errors.Is(verdict, ErrDamaged) {
+			t.Errorf("Open refuses with %v, Verify with %v", damage, verdict)
+		}
 		return r, nil, damage
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if verdict != nil {
+		t.Errorf("Open accepts what Verify refuses with %v", verdict)
 	}
 	got := contents(t, l)
 	if err := l.Close(); err != nil {
@@ -321,9 +329,13 @@ func TestTornWritesAreReportedAndCut(t *testing.T) {
 }
 
 func TestErrorsNameThePlace(t *testing.T) {
-	err := error(&DamageError{File: "/data/00000000000000000001.log", Offset: 544, SeqNo: 2, Reason: "why"})
-	if got, want := err.Error(), "/data/00000000000000000001.log: log is damaged at offset 544, seq_no 2: why"; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
+	for file, want := range map[string]string{
+		"/data/00000000000000000001.log": "/data/00000000000000000001.log: damaged at offset 544, seq_no 2: why",
+		"":                               "snapshot: damaged at offset 544, seq_no 2: why",
+	} {
+		if got := (&DamageError{File: file, Offset: 544, SeqNo: 2, Reason: "why"}).Error(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
 	if fmt.Sprint(ErrLocked) != "folder is in use by another gateway" {
 		t.Errorf("ErrLocked says %q", ErrLocked)

@@ -31,9 +31,11 @@ type disk struct {
 	locked  map[string]bool
 	life    int // handles of an earlier life are dead
 
-	steps  int // writes, syncs and changes of names so far
-	dieAt  int // the step at which the process dies, 0 for never
-	failAt int // the step that fails, 0 for none
+	steps  int  // writes, syncs and changes of names so far
+	dieAt  int  // the step at which the process dies, 0 for never
+	failAt int  // the step that fails, 0 for none
+	failOn bool // and so do all after it
+	silent bool // a write that fails returns no error
 	failed bool
 }
 
@@ -62,7 +64,7 @@ func (d *disk) step(life int) error {
 	if d.dieAt > 0 && d.steps >= d.dieAt {
 		return errDead
 	}
-	if d.steps == d.failAt {
+	if d.steps == d.failAt || d.failOn && d.steps > d.failAt {
 		d.failed = true
 		return errFault
 	}
@@ -81,9 +83,7 @@ func (d *disk) restart() {
 			}
 		}
 	}
-	d.life++
-	d.dieAt, d.failAt, d.steps = 0, 0, 0
-	clear(d.locked)
+	d.reset()
 }
 
 // powerCut loses the page cache: of each dirty sector and each changed name that no sync made durable, keep says
@@ -116,8 +116,13 @@ func (d *disk) powerCut(keep func() bool) {
 	}
 	d.pending = nil
 	d.names = maps.Clone(d.durable)
+	d.reset()
+}
+
+// reset begins another life without a fault to come.
+func (d *disk) reset() {
 	d.life++
-	d.dieAt, d.failAt, d.steps = 0, 0, 0
+	d.dieAt, d.failAt, d.failOn, d.silent, d.steps = 0, 0, false, false, 0
 	clear(d.locked)
 }
 
@@ -189,6 +194,9 @@ func (d *disk) Rename(from, to string) error {
 		return err
 	}
 	f := d.names[from]
+	if f == nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
+	}
 	delete(d.names, from)
 	d.names[to] = f
 	d.pending = append(d.pending, change{filepath.Dir(to), func() { delete(d.durable, from); d.durable[to] = f }})
@@ -200,6 +208,9 @@ func (d *disk) Remove(path string) error {
 	defer d.mu.Unlock()
 	if err := d.step(d.life); err != nil {
 		return err
+	}
+	if d.names[path] == nil {
+		return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrNotExist}
 	}
 	delete(d.names, path)
 	d.pending = append(d.pending, change{filepath.Dir(path), func() { delete(d.durable, path) }})
@@ -279,9 +290,13 @@ func (h *diskHandle) WriteAt(b []byte, at int64) (int, error) {
 	h.disk.mu.Lock()
 	defer h.disk.mu.Unlock()
 	err := h.disk.step(h.life)
+	short, whole := errors.Is(err, errFault) && h.disk.silent, len(b)
 	switch {
 	case errors.Is(err, errFault) || err != nil && h.disk.steps == h.disk.dieAt:
 		b = b[:h.disk.rng.IntN(len(b)+1)]
+		if short { // a success otherwise
+			b = b[:min(len(b), whole-1)]
+		}
 		b = b[:max(0, len(b)-int(at+int64(len(b)))%sectorSize)]
 	case err != nil:
 		return 0, err
@@ -293,6 +308,9 @@ func (h *diskHandle) WriteAt(b []byte, at int64) (int, error) {
 	copy(f.cache[at:], b)
 	for s := int(at) / sectorSize; s*sectorSize < int(at)+len(b); s++ {
 		f.dirty[s] = true
+	}
+	if short {
+		err = nil
 	}
 	return len(b), err
 }

@@ -7,7 +7,7 @@ import (
 
 var (
 	// ErrDamaged says that what is stored is not what was written. See DamageError.
-	ErrDamaged = errors.New("log is damaged")
+	ErrDamaged = errors.New("damaged")
 	// ErrLocked says that another process has the folder open.
 	ErrLocked = errors.New("folder is in use by another gateway")
 	// ErrFailed says that storage failed; the log takes nothing until it is opened again.
@@ -43,11 +43,11 @@ type DamageError struct {
 }
 
 func (e *DamageError) Error() string {
-	text := fmt.Sprintf("%v at offset %d, seq_no %d: %s", ErrDamaged, e.Offset, e.SeqNo, e.Reason)
-	if e.File != "" {
-		text = e.File + ": " + text
+	file := e.File
+	if file == "" {
+		file = "snapshot"
 	}
-	return text
+	return fmt.Sprintf("%s: %v at offset %d, seq_no %d: %s", file, ErrDamaged, e.Offset, e.SeqNo, e.Reason)
 }
 
 // Unwrap makes errors.Is(err, ErrDamaged) true.

@@ -12,19 +12,21 @@ import (
 )
 
 // FS is what the log asks of a file system. The real one is used unless Options names another; tests put one
-// between that fails and forgets.
+// between that fails and forgets. What is not there is an error for which errors.Is(err, fs.ErrNotExist) holds.
 type FS interface {
 	// MkdirAll makes a folder and those above it that are missing, durably.
 	MkdirAll(dir string) error
 	// Open opens a file with the flags of package os. A file that it makes is readable by its owner alone.
 	Open(path string, flag int) (Handle, error)
+	// Rename gives a file another name, all at once, also where another file has it.
 	Rename(from, to string) error
 	Remove(path string) error
 	// List names the entries of a folder.
 	List(dir string) ([]string, error)
 	// SyncDir makes the names in a folder durable.
 	SyncDir(dir string) error
-	// Lock takes the lock file for this process alone, or fails with ErrLocked. Closing gives it free.
+	// Lock takes the lock file for this process alone, or fails with ErrLocked. It makes the file when that is
+	// missing. Closing gives it free.
 	Lock(path string) (io.Closer, error)
 }
 

@@ -50,18 +50,18 @@ func checkLineage(lineage []Epoch, last uint64) error {
 	if len(lineage) == 0 || len(lineage) > maxEpochs {
 		return fmt.Errorf("%w: a history of %d epochs, at least 1 and at most %d can be", ErrEpoch, len(lineage), maxEpochs)
 	}
-	before := uint64(0)
-	for i, e := range lineage {
+	before, had := uint64(0), make(map[string]bool, len(lineage))
+	for _, e := range lineage {
 		if err := checkEpoch(e.Name); err != nil {
 			return err
 		}
 		if e.SeqNo > last || e.SeqNo < before {
 			return fmt.Errorf("%w: %q begins after seq_no %d, out of order", ErrEpoch, e.Name, e.SeqNo)
 		}
-		if slices.ContainsFunc(lineage[:i], func(older Epoch) bool { return older.Name == e.Name }) {
-			return fmt.Errorf("%w: %q is there twice", ErrEpoch, e.Name)
+		if had[e.Name] {
+			return fmt.Errorf("%w: this history has had %q", ErrEpoch, e.Name)
 		}
-		before = e.SeqNo
+		before, had[e.Name] = e.SeqNo, true
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 )
 
@@ -64,5 +65,27 @@ func TestOneProcessAtATime(t *testing.T) {
 	}
 	if got := contents(t, l); len(got) != 1 || got[0] != "from the other process" {
 		t.Errorf("the log holds %q", got)
+	}
+}
+
+// Who may only read a stopped log can still look at it.
+func TestVerifyOfWhatMayOnlyBeRead(t *testing.T) {
+	dir := t.TempDir()
+	l, _, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeLog(t, l)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if err := os.Chmod(filepath.Join(dir, e.Name()), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Verify(dir, nil, nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -24,7 +26,7 @@ func DecodeSnapshot(r io.Reader, rows func(Snapshot, io.Reader) error) error {
 
 // decodeSnapshot is DecodeSnapshot for the file of that name, which is known to be of a seq_no.
 func decodeSnapshot(file string, seqNo uint64, r io.Reader, rows func(Snapshot, io.Reader) error) (Snapshot, error) {
-	d := newBlockReader(r, readAhead)
+	d := newBlockReader(r, 64<<10)
 	s, err := d.header()
 	if err == nil {
 		seqNo = s.SeqNo
@@ -32,6 +34,11 @@ func decodeSnapshot(file string, seqNo uint64, r io.Reader, rows func(Snapshot, 
 	}
 	return s, asDamage(err, file, d.at, seqNo)
 }
+
+// decompressor is shared by all snapshots. What it takes for one block is bounded, whatever the block holds.
+var decompressor = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(blockRows), zstd.WithDecoderMaxWindow(blockRows))
+})
 
 // blockReader reads rows out of blocks.
 type blockReader struct {
@@ -76,12 +83,10 @@ func (d *blockReader) header() (Snapshot, error) {
 
 // all has the rows read and reads what is left of them.
 func (d *blockReader) all(s Snapshot, rows func(Snapshot, io.Reader) error) error {
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(blockRows),
-		zstd.WithDecoderMaxWindow(blockRows))
+	z, err := decompressor()
 	if err != nil {
-		return fmt.Errorf("set up zstd: %w", err)
+		return err
 	}
-	defer z.Close()
 	d.zstd = z
 	err = rows(s, d)
 	for err == nil && d.err == nil {
@@ -116,9 +121,7 @@ func (d *blockReader) next() error {
 	if err != nil {
 		return err
 	}
-	if cap(d.content) == 0 {
-		d.content, d.rows = make([]byte, maxContent), make([]byte, 0, blockRows)
-	}
+	d.content = slices.Grow(d.content[:0], int(h.content))
 	content := d.content[:h.content]
 	if err := d.full(content); err != nil {
 		return err
@@ -129,7 +132,7 @@ func (d *blockReader) next() error {
 	if h.isEnd() {
 		return d.checkEnd(content)
 	}
-	d.rows, err = d.zstd.DecodeAll(content, d.rows[:0])
+	d.rows, err = d.zstd.DecodeAll(content, slices.Grow(d.rows[:0], int(h.rows)))
 	if err != nil {
 		return fmt.Errorf("%w: decompress: %w", errFormat, err)
 	}

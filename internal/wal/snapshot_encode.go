@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -21,17 +22,23 @@ func EncodeSnapshot(w io.Writer, s Snapshot, rows func(io.Writer) error) error {
 	if _, err := w.Write(header); err != nil {
 		return err
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(blockRows), zstd.WithSingleSegment(true), zstd.WithEncoderCRC(false))
+	z, err := compressor()
 	if err != nil {
-		return fmt.Errorf("set up zstd: %w", err)
+		return err
 	}
-	e := &blockWriter{out: w, seed: sum, zstd: z, rows: make([]byte, 0, blockRows)}
+	e := &blockWriter{out: w, seed: sum, zstd: z}
 	if err := rows(e); err != nil {
 		return err
 	}
 	return e.end()
 }
+
+// compressor is shared by all snapshots, which take turns block by block: its tables are larger than most snapshots.
+// A checksum in each frame would repeat the block's.
+var compressor = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(blockRows), zstd.WithSingleSegment(true), zstd.WithEncoderCRC(false))
+})
 
 // blockWriter cuts rows into blocks.
 type blockWriter struct {

@@ -168,17 +168,20 @@ func TestALargeSnapshotIsSyncedAsItGrows(t *testing.T) {
 	d := &unsyncedFS{disk: newDisk(1)}
 	l := openLog(t, d, 1)
 	defer closeLog(t, l)
-	rows := make([]byte, 3*pace)
-	rng := rand.New(rand.NewPCG(1, 1))
-	for i := range rows {
-		rows[i] = byte(rng.Uint32()) // nothing that can be compressed
-	}
+	rows := noise(3 * pace)
 	if err := l.SaveSnapshot(Snapshot{SeqNo: 1}, writeInPieces(rows)); err != nil {
 		t.Fatal(err)
 	}
 	if d.most > pace+maxContent+blockHeadLen {
 		t.Errorf("up to %d bytes waited for a sync, want at most %d", d.most, pace)
 	}
+}
+
+// noise is bytes that cannot be compressed.
+func noise(size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
+	return b
 }
 
 // unsyncedFS knows how many bytes of a file waited for a sync at most.
@@ -247,7 +250,7 @@ func TestCloseEndsASnapshotUnderWay(t *testing.T) {
 		<-begun
 		closed <- l.Close()
 	}()
-	rows := snapshotRows(1 << 20)
+	rows := noise(1 << 20)
 	err := l.SaveSnapshot(Snapshot{SeqNo: 1}, func(w io.Writer) error {
 		close(begun)
 		for {

@@ -64,7 +64,8 @@ type Log interface {
 	// rows is returned as it is; no error here ends writing to the log.
 	SaveSnapshot(s Snapshot, rows func(io.Writer) error) error
 
-	// Snapshots lists the seq_nos of the stored snapshots, newest first. The slice is the caller's.
+	// Snapshots lists the seq_nos of the stored snapshots, newest first, those that are damaged too. The slice is the
+	// caller's.
 	Snapshots() []uint64
 
 	// ReadSnapshot calls rows once with a stored snapshot, and reads to its end what rows leaves unread. What rows was
@@ -74,9 +75,10 @@ type Log interface {
 	ReadSnapshot(seqNo uint64, rows func(Snapshot, io.Reader) error) error
 
 	// Cut removes what nobody needs any more. window is the seq_no from which readers may still resume, the state
-	// before the first commit that is kept ready for them. The two newest snapshots stay, and the newest one at or
-	// before window; so do all records after the oldest snapshot that stays. Where no snapshot is at or before window
-	// no record is cut. A snapshot known to be damaged counts for nothing and goes, unless there is no other.
+	// before the first commit that is kept ready for them. The two newest snapshots stay, the newest one at or before
+	// window, and the oldest one after it, which takes its place when the window has moved on. So do all records after
+	// the oldest snapshot that stays, and where no snapshot is at or before window, all records. A snapshot known to
+	// be damaged counts for nothing and goes, unless there is no other.
 	//
 	// An error means that something which could go is still there; the next Cut tries again.
 	Cut(window uint64) error

@@ -1,0 +1,87 @@
+package waltest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/replication-gateway/gateway/internal/wal"
+)
+
+// Model compares a log with a slice, over many random sequences of calls, each on a store of its own.
+func Model(t *testing.T, newStore func(t testing.TB) Store) {
+	rapid.Check(t, func(r *rapid.T) { testModel(r, newStore(t)) })
+}
+
+func testModel(t *rapid.T, store Store) {
+	l := open(t, store)
+	defer func() { closeLog(t, l) }()
+	var model []string
+	var snapshots []uint64 // oldest first
+	lineage := l.Lineage()
+	committed, window := uint64(0), uint64(0)
+	records := rapid.SliceOfN(rapid.SliceOfN(rapid.ByteRange(1, 255), 1, 1000), 1, 5)
+	seqNos := func(t *rapid.T, what string) uint64 { return rapid.Uint64Range(0, uint64(len(model))).Draw(t, what) }
+	t.Repeat(map[string]func(*rapid.T){
+		"append": func(t *rapid.T) {
+			group := records.Draw(t, "records")
+			mark := rapid.Uint64Range(0, uint64(len(model)+len(group))).Draw(t, "committed")
+			if err := l.Append(uint64(len(model)+1), group, mark); err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range group {
+				model = append(model, string(r))
+			}
+			committed = max(committed, mark)
+		},
+		"mark": func(t *rapid.T) {
+			mark := seqNos(t, "mark")
+			if err := l.MarkCommitted(mark); err != nil {
+				t.Fatal(err)
+			}
+			committed = max(committed, mark)
+		},
+		"open again": func(t *rapid.T) {
+			closeLog(t, l)
+			l = open(t, store)
+		},
+		"read": func(t *rapid.T) {
+			wantRecords(t, l, rapid.Uint64Range(0, uint64(len(model)+1)).Draw(t, "after"), model)
+		},
+		"begin an epoch": func(t *rapid.T) {
+			name := fmt.Sprintf("epoch-%d", len(lineage))
+			if err := l.BeginEpoch(name); err != nil {
+				t.Fatal(err)
+			}
+			lineage = append(lineage, wal.Epoch{Name: name, SeqNo: l.Last()})
+		},
+		"save": func(t *rapid.T) {
+			seqNo := seqNos(t, "snapshot")
+			if n := len(snapshots); n > 0 && seqNo <= snapshots[n-1] {
+				return
+			}
+			if err := saveState(l, seqNo); err != nil {
+				t.Fatal(err)
+			}
+			snapshots = append(snapshots, seqNo)
+		},
+		"cut": func(t *rapid.T) {
+			window = max(window, seqNos(t, "window"))
+			if err := l.Cut(window); err != nil {
+				t.Fatal(err)
+			}
+			snapshots = stay(snapshots, window)
+		},
+		"": func(t *rapid.T) {
+			if l.Last() != uint64(len(model)) || l.Committed() != committed || !slices.Equal(l.Lineage(), lineage) {
+				t.Fatalf("Last %d, Committed %d, lineage %v, want %d, %d, %v", l.Last(), l.Committed(), l.Lineage(), len(model), committed, lineage)
+			}
+			wantSnapshots(t, l, snapshots)
+			if first := l.First(); first-1 > window || first > 1 && (len(snapshots) == 0 || first-1 > snapshots[0]) {
+				t.Fatalf("the log begins with %d, the window at %d, snapshots are %v", first, window, snapshots)
+			}
+		},
+	})
+}
