@@ -50,6 +50,66 @@ func TestReplayGivesTheSameState(t *testing.T) {
 	})
 }
 
+// Without the footprint, and without the encoded entries, it is the same.
+func TestReplayWithoutFootprintGivesTheSameState(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		replayed := NewState()
+		for _, c := range drawHistory(t, 12) {
+			entries, err := DecodeEntries(c.record)
+			if err != nil {
+				t.Fatalf("commit %d cannot be read: %v\n%s", c.commit.SeqNo, err, c.record)
+			}
+			replayed.Replay(entries)
+			if diff := differ(everythingOf(c.after), everythingOf(replayed)); diff != "" {
+				t.Fatalf("after commit %d:%s", c.commit.SeqNo, diff)
+			}
+		}
+	})
+}
+
+// A footprint names each membership once, however often and in which order the
+// commit comes back to a node, and as it was before the commit.
+func TestFootprintNamesEachMembershipOnce(t *testing.T) {
+	s := given(t, putNetwork(7), putNetwork(8), putNode(1, "a"), putNode(2, "b"), putNode(3, "c"),
+		putMember(7, 1, RoleMember), putMember(8, 1, RoleMember), putMember(8, 2, RoleMember), putMember(7, 3, RoleMember))
+	entries, _, err := Decide(s, Batch{[]Op{putNode(2, "x"), putNode(1, "x"), putMember(7, 2, RoleMember), OpOf(DeleteMember{7, 1}), putNode(2, "y"), putMember(7, 1, RoleAdmin)}}, tester, minute(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := s.Apply(entries)
+	if want := []nodeKey{keyOfNode(1, 7), keyOfNode(1, 8), keyOfNode(2, 8)}; !slices.Equal(f.before, want) {
+		t.Errorf("the memberships before are %x, want %x", f.before, want)
+	}
+	if len(f.joins) != 2 || f.joins[0].node.NodeID != 2 || f.joins[0].node.ExternalID != "x" || f.joins[1].node.NodeID != 1 {
+		t.Errorf("the joins are %s", footprintLine(f))
+	}
+}
+
+// The memory of a footprint grows with what it notes, and nothing takes none.
+func TestFootprintSize(t *testing.T) {
+	s := given(t, putNetwork(7), putNetwork(8), putNode(1, "a"), putNode(2, "b"))
+	apply := func(ops ...Op) int {
+		t.Helper()
+		entries, _, err := Decide(s, Batch{ops}, tester, minute(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Apply(entries).Bytes()
+	}
+	if n := apply(putNetwork(9)); n != 0 {
+		t.Errorf("a commit about no node takes %d bytes", n)
+	}
+	if n := apply(putMember(7, 1, RoleMember)); n < 16 {
+		t.Errorf("a join takes %d bytes", n)
+	}
+	if n := apply(putMember(8, 1, RoleMember)); n < 16+8 {
+		t.Errorf("a second join takes %d bytes", n)
+	}
+	if n := apply(OpOf(DeleteNode{1})); n < 2*8 {
+		t.Errorf("the end of a node in two networks takes %d bytes", n)
+	}
+}
+
 // Each commit has the number after the last, and its entries carry it.
 func TestCommitsHaveNoHoles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -177,11 +177,11 @@ func BenchmarkApply(b *testing.B) {
 		run("with footprint", func(s *State, i int) { s.Apply(commits[i].Entries) })
 		run("without", func(s *State, i int) { s.Replay(commits[i].Entries) })
 		run("decoded, without", func(s *State, i int) {
-			c, err := DecodeCommit(records[i])
+			entries, err := DecodeEntries(records[i])
 			if err != nil {
 				b.Fatal(err)
 			}
-			s.Replay(c.Entries)
+			s.Replay(entries)
 		})
 	}
 }

@@ -31,7 +31,7 @@ type codec struct {
 	omitzero  bool   // the next field is left out when it is zero
 
 	pieces []piece // reading: the strings of a row that are still in buf
-	actor  string  // reading: the actor of the entry before
+	actor  string  // reading: that of the entry before, for the next to share
 }
 
 type direction uint8
@@ -186,7 +186,7 @@ var readers = sync.Pool{New: func() any { return new(codec) }}
 // newReader returns a codec that reads b, until free is called.
 func newReader(b []byte) *codec {
 	c := readers.Get().(*codec)
-	*c = codec{direction: reading, buf: b, pieces: c.pieces[:0]}
+	*c = codec{direction: reading, buf: b, pieces: c.pieces[:0], actor: c.actor}
 	return c
 }
 

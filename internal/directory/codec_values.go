@@ -113,9 +113,8 @@ func (c *codec) role(name string, v *Role) {
 		c.buf = append(c.buf, roleNames[*v]...)
 		c.buf = append(c.buf, '"')
 	case reading:
-		word := c.takeWord()
-		role, err := ParseRole(string(word))
-		c.failed = c.failed || err != nil
+		role, known := parseRole(c.takeWord())
+		c.failed = c.failed || !known
 		*v = role
 	case hashing:
 		c.buf = binary.AppendUvarint(c.buf, uint64(*v))
@@ -136,8 +135,8 @@ func (c *codec) entryType(name string, v *EntryType) {
 		c.buf = append(c.buf, v.Kind.String()...)
 		c.buf = append(c.buf, verb...)
 	case reading:
-		t, err := ParseEntryType(string(c.takeWord()))
-		c.failed = c.failed || err != nil
+		t, known := parseEntryType(c.takeWord())
+		c.failed = c.failed || !known
 		*v = t
 	}
 }

@@ -13,7 +13,12 @@
 //   - [Decide] answers a [Command] with the entries that would carry it out, or
 //     with a refusal. It changes nothing.
 //   - [State.Apply] takes entries that were decided before and refuses nothing.
-//     It is the only mutator.
+//     It is the only mutator, beside [State.Replay], which is the same for
+//     commits that nobody waits for any more.
+//
+// On disk a commit is what [EncodeCommit] makes of it, and a state the lines of
+// [State.EncodedRows], which a [Loader] takes. Both are canonical JSON: a record
+// has one spelling, and the fields of each kind are named in one place for it.
 //
 // A [State] is copy-on-write: [State.Clone] takes constant time, and a clone
 // that nobody applies to may be read by any number of goroutines.

@@ -3,7 +3,7 @@ package directory
 import (
 	"bytes"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -24,12 +24,24 @@ func (t EntryType) String() string {
 
 // ParseEntryType reads the likes of node.put and member.delete.
 func ParseEntryType(s string) (EntryType, error) {
-	name, verb, _ := strings.Cut(s, ".")
-	kind, known := parseKind(name)
-	if !known || verb != "put" && verb != "delete" {
-		return EntryType{}, fmt.Errorf("unknown entry type %q", s)
+	if t, known := parseEntryType(s); known {
+		return t, nil
 	}
-	return EntryType{Kind: kind, Delete: verb == "delete"}, nil
+	return EntryType{}, fmt.Errorf("unknown entry type %q", s)
+}
+
+func parseEntryType[S string | []byte](s S) (t EntryType, known bool) {
+	for k, name := range kindNames {
+		if len(s) > len(name) && string(s[:len(name)]) == name {
+			switch string(s[len(name):]) {
+			case ".put":
+				return EntryType{Kind: Kind(k)}, true
+			case ".delete":
+				return EntryType{Kind: Kind(k), Delete: true}, true
+			}
+		}
+	}
+	return EntryType{}, false
 }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -65,9 +77,12 @@ type Commit struct {
 // share the record's memory. Equal entries give equal bytes. It refuses strings
 // that are not UTF-8, which could not be read again.
 func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
-	c := codec{buf: append(make([]byte, 0, 256*len(entries)), '[')}
+	c := codec{buf: append(make([]byte, 0, likelyEntry*min(len(entries), 16)), '[')}
 	ends := make([]int, len(entries))
 	for i := range entries {
+		if cap(c.buf)-len(c.buf) < likelyEntry && i > 0 { // grow once, by what those before took
+			c.buf = slices.Grow(c.buf, (len(c.buf)/i+8)*(len(entries)-i)+likelyEntry)
+		}
 		c.item(i)
 		c.entry(&entries[i])
 		if c.failed {
@@ -85,20 +100,34 @@ func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
 }
 
 // DecodeCommit reads a record of the log. The commit keeps nothing of record:
-// Encoded share a copy of it, the rows have memory of their own.
+// Encoded share a copy of it, the rows have memory of their own. Any number of
+// goroutines may call it.
 func DecodeCommit(record []byte) (Commit, error) {
 	record = bytes.Clone(record)
-	if c, ok := readCommit(record); ok {
-		return c, nil
+	c := Commit{Encoded: make([][]byte, 0, likelyEntries(record))}
+	if !c.read(record) {
+		return decodeCommit(record)
 	}
-	return decodeCommit(record)
+	return c, nil
 }
 
-// readCommit reads a record as EncodeCommit writes it, and no other.
-func readCommit(record []byte) (Commit, bool) {
-	const likely = 256 // bytes an entry takes
-	n := len(record)/likely + 1
-	commit := Commit{Entries: make([]DeltaEntry, 0, n), Encoded: make([][]byte, 0, n)}
+// DecodeEntries is DecodeCommit for a commit that will not be sent any more: it
+// leaves out what of the commit is encoded.
+func DecodeEntries(record []byte) ([]DeltaEntry, error) {
+	var c Commit
+	if !c.read(record) {
+		var err error
+		if c, err = decodeCommit(record); err != nil {
+			return nil, err
+		}
+	}
+	return c.Entries, nil
+}
+
+// read reads a record as EncodeCommit writes it, and no other. Encoded gets
+// parts of record, unless it is nil.
+func (commit *Commit) read(record []byte) bool {
+	commit.Entries = make([]DeltaEntry, 0, likelyEntries(record))
 	c := newReader(record)
 	defer c.free()
 	c.open('[')
@@ -110,15 +139,23 @@ func readCommit(record []byte) (Commit, bool) {
 		start := c.pos
 		commit.Entries = append(commit.Entries, DeltaEntry{})
 		c.entry(&commit.Entries[i])
-		commit.Encoded = append(commit.Encoded, record[start:c.pos:c.pos])
+		if commit.Encoded != nil {
+			commit.Encoded = append(commit.Encoded, record[start:c.pos:c.pos])
+		}
 		c.failed = c.failed || commit.Entries[i].SeqNo != commit.Entries[0].SeqNo
 	}
 	if c.failed || c.pos != len(record) {
-		return Commit{}, false
+		return false
 	}
 	commit.SeqNo = commit.Entries[0].SeqNo
-	return commit, true
+	return true
 }
+
+// likelyEntry is about how many bytes an entry takes.
+const likelyEntry = 256
+
+// likelyEntries guesses how many entries a record has, one at least.
+func likelyEntries(record []byte) int { return len(record)/likelyEntry + 1 }
 
 // decodeCommit reads any JSON array of entries. The commit keeps nothing of
 // record.

@@ -112,6 +112,26 @@ func BenchmarkLoaderAdd(b *testing.B) {
 	b.ReportMetric(float64(b.N*len(rows))/b.Elapsed().Seconds(), "rows/s")
 }
 
+// The same state from a log of commits of one entry, when others decode.
+func BenchmarkReplay(b *testing.B) {
+	var commits [][]DeltaEntry
+	for _, line := range fleetLines(fleetNodes) {
+		r, err := ParseRow(line)
+		if err != nil {
+			b.Fatal(err)
+		}
+		commits = append(commits, []DeltaEntry{putOf(uint64(len(commits)+1), r)})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		s := NewState()
+		for _, entries := range commits {
+			s.Replay(entries)
+		}
+	}
+	b.ReportMetric(float64(b.N*len(commits))/b.Elapsed().Seconds(), "entries/s")
+}
+
 func BenchmarkParseRow(b *testing.B) {
 	lines := fleetLines(10_000)
 	b.ReportAllocs()

@@ -11,10 +11,11 @@ import (
 // there twice, or belongs to something that is not there.
 var ErrBadRows = errors.New("the rows are no snapshot of a state")
 
-// Loader builds a state from all of its rows, as EncodedRows yields them. That
-// is several times as fast as to apply them one by one, and the state is the
-// same in every respect. Whether rows are missing it cannot tell: compare
-// RowCount and Digest.
+// Loader builds a state from all of its rows, as EncodedRows yields them. The
+// state is in every respect the one that putting them would give. But a Loader
+// takes less time, and it refuses what no state consists of, where Apply
+// refuses nothing. Whether rows are missing it cannot tell: compare RowCount
+// and Digest.
 //
 // A Loader is used by one goroutine, for one state.
 type Loader struct {

@@ -105,7 +105,7 @@ func TestLongAnswersAreKeptInBrief(t *testing.T) {
 	sync := c.Command.(SyncDirectory)
 	for i := range 12_000 {
 		id := fmt.Sprintf("person-%05d@corp.example", i)
-		sync.People = append(sync.People, Person{Index: i, ExternalID: id, Normalized: id, Role: RoleMember})
+		sync.People = append(sync.People, Person{Index: i + 1, ExternalID: id, Normalized: id, Role: RoleMember})
 	}
 	c.Command = sync
 	first := must(t, s, c, minute(1))

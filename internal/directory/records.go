@@ -182,13 +182,11 @@ func (u *User) equal(v *User) bool {
 		u.Disabled == v.Disabled
 }
 
-// roleOf returns the highest role that the mappings give to any of groups.
-func (n *Network) roleOf(groups []string) Role {
-	var role Role
+// rolesByGroup returns the highest role that the mappings give to each group.
+func (n *Network) rolesByGroup() map[string]Role {
+	roles := make(map[string]Role, len(n.RoleMappings))
 	for _, m := range n.RoleMappings {
-		if m.Role > role && slices.Contains(groups, m.Group) {
-			role = m.Role
-		}
+		roles[m.Group] = max(roles[m.Group], m.Role)
 	}
-	return role
+	return roles
 }

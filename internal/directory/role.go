@@ -19,12 +19,19 @@ var roleNames = [...]string{"", "member", "admin", "owner"}
 // ParseRole accepts exactly the names owner, admin and member, and the empty
 // string for NoRole.
 func ParseRole(s string) (Role, error) {
-	for i, name := range roleNames {
-		if s == name {
-			return Role(i), nil
-		}
+	if r, known := parseRole(s); known {
+		return r, nil
 	}
 	return NoRole, fmt.Errorf("unknown role %q: want owner, admin or member", s)
+}
+
+func parseRole[S string | []byte](s S) (r Role, known bool) {
+	for i, name := range roleNames {
+		if string(s) == name {
+			return Role(i), true
+		}
+	}
+	return NoRole, false
 }
 
 func (r Role) String() string { return roleNames[r] }

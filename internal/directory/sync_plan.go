@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+
+	"github.com/tidwall/btree"
 )
 
 // Threshold is how many members one sync may remove without a confirmation. A
@@ -40,18 +42,15 @@ func (c SyncDirectory) decide(d *draft) (DirectorySyncResult, error) {
 	if last != nil && req.SnapshotAt != nil && *req.SnapshotAt < last.SnapshotAt {
 		return DirectorySyncResult{}, fmt.Errorf("%w: %v, that was %v", ErrStaleSnapshot, *req.SnapshotAt, last.SnapshotAt)
 	}
-	p := planner{draft: d, state: s, network: network, digest: sha256.New(),
+	p := planner{draft: d, state: s, network: network, roles: network.rolesByGroup(), digest: sha256.New(), nodeIDs: []uint32{},
 		result: DirectorySyncResult{Actions: []string{}, Items: []DirectorySyncItem{}, Warnings: c.Warnings, DryRun: req.DryRun}}
 	if p.result.Warnings == nil {
 		p.result.Warnings = []string{}
 	}
-	for i := range c.People {
-		p.person(&c.People[i])
-	}
+	p.people(c.People)
 	if req.RemoveUnlisted {
 		p.removeUnlisted(c.People)
 	}
-	slices.SortFunc(p.result.Items, func(a, b DirectorySyncItem) int { return cmp.Compare(a.Index, b.Index) })
 	p.result.PlanDigest = hex.EncodeToString(p.digest.Sum(nil)[:16])
 
 	counts := s.Counts(network.NetworkID)
@@ -83,21 +82,47 @@ type planner struct {
 	*draft
 	state   *State
 	network *Network
-	digest  hash.Hash // of the changes, without times and numbers
+	roles   map[string]Role // what the mappings give to a group
+	digest  hash.Hash       // of the changes, without times and numbers
 	result  DirectorySyncResult
 	owners  int // owners gained, less owners lost
+
+	// People come in the order in which the state has them too, so each is
+	// found near the one before.
+	users, assignments, nodes btree.PathHint
+
+	members []Member // of the person being planned
+	nodeIDs []uint32 // those of all items, one behind the other
+	buf     []byte   // for what goes into the digest
+}
+
+// people plans what all entries ask for, and puts the items in the order of the
+// request. Entries that said the same as another have none.
+func (p *planner) people(people []Person) {
+	entries := 0
+	for i := range people {
+		entries = max(entries, people[i].Index+1)
+	}
+	items := make([]DirectorySyncItem, entries)
+	for i := range people {
+		items[people[i].Index] = p.person(&people[i])
+	}
+	p.result.Items = slices.DeleteFunc(items, func(i DirectorySyncItem) bool { return i.Outcome == "" })
 }
 
 // person plans what one entry asks for.
-func (p *planner) person(e *Person) {
+func (p *planner) person(e *Person) DirectorySyncItem {
 	id := p.network.NetworkID
-	user, waiting := p.state.User(id, e.Normalized), p.state.Assignment(id, e.Normalized)
+	user := p.state.users.near(id, e.Normalized, &p.users)
+	waiting := p.state.assignments.near(id, e.Normalized, &p.assignments)
 	members := p.membersOf(e.Normalized)
-	item := DirectorySyncItem{Index: e.Index, ExternalID: e.ExternalID, NodeIDs: []uint32{}}
+	item := DirectorySyncItem{Index: e.Index, ExternalID: e.ExternalID}
+	before := len(p.nodeIDs)
 	for _, m := range members {
-		item.NodeIDs = append(item.NodeIDs, m.NodeID)
+		p.nodeIDs = append(p.nodeIDs, m.NodeID)
 		item.RoleFrom = max(item.RoleFrom, m.Role)
 	}
+	item.NodeIDs = slices.Clip(p.nodeIDs[before:])
 	if len(members) > 0 {
 		p.result.Mapped++
 	} else {
@@ -109,7 +134,7 @@ func (p *planner) person(e *Person) {
 
 	role, mapped := e.Role, NoRole
 	if role == NoRole && e.Groups != nil {
-		mapped = p.network.roleOf(e.Groups)
+		mapped = p.roleOf(e.Groups)
 		role = mapped
 	}
 	switch {
@@ -126,12 +151,20 @@ func (p *planner) person(e *Person) {
 			mapped = user.MappedRole
 		}
 	}
-	p.result.Items = append(p.result.Items, item)
 	p.remember(user, e, mapped)
+	return item
+}
+
+// roleOf returns the highest role that the mappings give to any of groups.
+func (p *planner) roleOf(groups []string) (role Role) {
+	for _, g := range groups {
+		role = max(role, p.roles[g])
+	}
+	return role
 }
 
 // disable takes the person out of the network.
-func (p *planner) disable(id string, members []*Member, waiting *Assignment) Outcome {
+func (p *planner) disable(id string, members []Member, waiting *Assignment) Outcome {
 	outcome := idle(members, nil)
 	if waiting != nil {
 		p.unassign(id, waiting)
@@ -145,7 +178,7 @@ func (p *planner) disable(id string, members []*Member, waiting *Assignment) Out
 }
 
 // grant gives the role to every node of the person, or lets it wait for one.
-func (p *planner) grant(id string, role Role, members []*Member, waiting *Assignment) Outcome {
+func (p *planner) grant(id string, role Role, members []Member, waiting *Assignment) Outcome {
 	if len(members) == 0 {
 		if waiting != nil && waiting.Role == role {
 			return OutcomeUnchanged
@@ -168,7 +201,7 @@ func (p *planner) grant(id string, role Role, members []*Member, waiting *Assign
 }
 
 // takeBack undoes what a mapping gave, where it is still in force.
-func (p *planner) takeBack(id string, given Role, members []*Member, waiting *Assignment) (Outcome, Role) {
+func (p *planner) takeBack(id string, given Role, members []Member, waiting *Assignment) (Outcome, Role) {
 	outcome, left := idle(members, waiting), NoRole
 	if waiting != nil && waiting.Role == given {
 		p.unassign(id, waiting)
@@ -188,7 +221,7 @@ func (p *planner) takeBack(id string, given Role, members []*Member, waiting *As
 	return outcome, left
 }
 
-func idle(members []*Member, waiting *Assignment) Outcome {
+func idle(members []Member, waiting *Assignment) Outcome {
 	if len(members) == 0 && waiting == nil {
 		return OutcomeUnmapped
 	}
@@ -199,14 +232,17 @@ func idle(members []*Member, waiting *Assignment) Outcome {
 // id, does not name. Members without an external id are never touched.
 func (p *planner) removeUnlisted(people []Person) {
 	id := p.network.NetworkID
+	named := make(map[string]struct{}, len(people))
+	for i := range people {
+		named[people[i].Normalized] = struct{}{}
+	}
 	listed := func(externalID string) bool {
-		_, found := slices.BinarySearchFunc(people, NormalizeExternalID(externalID),
-			func(e Person, normalized string) int { return cmp.Compare(e.Normalized, normalized) })
+		_, found := named[NormalizeExternalID(externalID)]
 		return found
 	}
 	type goner struct {
 		normalized, externalID string
-		member                 *Member
+		member                 Member
 	}
 	var goners []goner
 	for m := range p.state.Members(id, 0) {
@@ -215,7 +251,7 @@ func (p *planner) removeUnlisted(people []Person) {
 		case externalID == "":
 			p.result.SkippedNoExternalID++
 		case !listed(externalID):
-			goners = append(goners, goner{NormalizeExternalID(externalID), externalID, m})
+			goners = append(goners, goner{NormalizeExternalID(externalID), externalID, *m})
 		}
 	}
 	slices.SortStableFunc(goners, func(a, b goner) int { return cmp.Compare(a.normalized, b.normalized) })
@@ -231,106 +267,23 @@ func (p *planner) removeUnlisted(people []Person) {
 		if !u.Disabled && !listed(u.ExternalID) {
 			next := *u
 			next.Disabled, next.MappedRole, next.UpdatedAt = true, NoRole, p.now
-			p.putUser(&next)
+			p.putUser(next)
 		}
 	}
 }
 
-func (p *planner) membersOf(normalized string) (members []*Member) {
-	for node := range p.state.NodesByExternalID(normalized) {
-		if m := p.state.Member(p.network.NetworkID, node.NodeID); m != nil {
-			members = append(members, m)
+// membersOf returns the person's members of the network, by ascending node. They
+// are good until the next person's.
+func (p *planner) membersOf(normalized string) []Member {
+	p.members = p.members[:0]
+	p.state.nodesByID.AscendHint(owner{normalized: normalized}, func(o owner) bool {
+		if o.normalized != normalized {
+			return false
 		}
-	}
-	return members
-}
-
-func (p *planner) setRole(id string, m *Member, role Role) {
-	p.result.Updated++
-	p.owners += ownersIn(role) - ownersIn(m.Role)
-	next := *m
-	next.Role = role
-	p.put(&next)
-	p.action("role %s: %v → %v (node %d)", id, m.Role, role, m.NodeID)
-}
-
-func (p *planner) remove(id, why string, m *Member) {
-	p.result.Disabled++
-	p.owners -= ownersIn(m.Role)
-	p.drop(Key{Kind: KindMember, NetworkID: m.NetworkID, NodeID: m.NodeID})
-	p.action("remove %s: %s (node %d)", id, why, m.NodeID)
-}
-
-func (p *planner) assign(id string, role Role) {
-	p.put(&Assignment{NetworkID: p.network.NetworkID, ExternalID: id, Role: role})
-	p.action("assign %s: %v", id, role)
-}
-
-func (p *planner) unassign(id string, a *Assignment) {
-	p.drop(Key{Kind: KindAssignment, NetworkID: a.NetworkID, ExternalID: a.ExternalID})
-	p.action("unassign %s", id)
-}
-
-// action adds a line to the answer, and to the digest of the plan.
-func (p *planner) action(format string, args ...any) {
-	line := fmt.Sprintf(format, args...)
-	p.result.Actions = append(p.result.Actions, line)
-	fmt.Fprintf(p.digest, "%q\n", line)
-}
-
-// remember records what the entry said of the person.
-func (p *planner) remember(user *User, e *Person, mapped Role) {
-	next := User{NetworkID: p.network.NetworkID, Groups: []string{}}
-	if user != nil {
-		next = *user
-	}
-	next.ExternalID, next.MappedRole, next.Disabled, next.UpdatedAt = e.ExternalID, mapped, e.Disabled, p.now
-	if e.DisplayName != nil {
-		next.DisplayName = *e.DisplayName
-	}
-	if e.Email != nil {
-		next.Email = *e.Email
-	}
-	if e.Groups != nil {
-		next.Groups = e.Groups
-	}
-	if e.Role != NoRole && !e.Disabled {
-		next.Role = e.Role
-	}
-	if user == nil || !user.equal(&next) {
-		p.putUser(&next)
-	}
-}
-
-func (p *planner) putUser(u *User) {
-	p.put(u)
-	fmt.Fprintf(p.digest, "user %q %q %q %q %v %v %v\n", u.ExternalID, u.DisplayName, u.Email, u.Groups, u.Role, u.MappedRole, u.Disabled)
-}
-
-// record puts the network's sync record when the sync changed something, or
-// brought a newer picture.
-func (p *planner) record(last *Sync, snapshotAt *Time) {
-	next := Sync{NetworkID: p.network.NetworkID}
-	if last != nil {
-		next = *last
-	}
-	changed := len(p.entries) > 0
-	if changed || last == nil {
-		next.At, next.Actor, next.SeqNo = p.now, p.actor, p.seqNo()
-		next.Updated, next.Disabled = p.result.Updated, p.result.Disabled
-		next.Mapped, next.Unmapped = p.result.Mapped, p.result.Unmapped
-	}
-	if snapshotAt != nil && *snapshotAt > next.SnapshotAt {
-		next.SnapshotAt, changed = *snapshotAt, true
-	}
-	if changed {
-		p.put(&next)
-	}
-}
-
-func ownersIn(r Role) int {
-	if r == RoleOwner {
-		return 1
-	}
-	return 0
+		if m, ok := p.state.members.Get(keyOfMember(p.network.NetworkID, o.node)); ok {
+			p.members = append(p.members, *m.of(p.network.NetworkID, o.node))
+		}
+		return true
+	}, &p.nodes)
+	return p.members
 }

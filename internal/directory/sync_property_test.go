@@ -129,7 +129,7 @@ func TestWhatAMappingGaveIsTakenBack(t *testing.T) {
 			}
 		}
 		sync([]string{with, "Sales"})
-		given := s.Network(syncedNetwork).roleOf([]string{with})
+		given := s.Network(syncedNetwork).rolesByGroup()[with]
 		nodes := modelOf(s, syncedNetwork).nodesOf(NormalizeExternalID(person))
 		for _, node := range nodes {
 			if role := s.Member(syncedNetwork, node).Role; role != given {
