@@ -23,7 +23,7 @@ func (s *State) Replay(entries []DeltaEntry) {
 // apply carries out one entry and moves the state to its commit. It reports
 // whether the entry made a node a member that was none.
 func (s *State) apply(e *DeltaEntry) (joined bool) {
-	s.seqNo = e.SeqNo
+	s.seqNo, s.newest = e.SeqNo, max(s.newest, e.At)
 	if e.Type.Delete {
 		s.drop(e.Data.(*Key))
 		return false

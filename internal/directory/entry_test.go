@@ -18,6 +18,7 @@ func fullRows() []Record {
 			Role: RoleMember, MappedRole: RoleOwner, Disabled: true, UpdatedAt: minute(4)},
 		&Sync{NetworkID: 7, At: minute(5), Actor: tester, SeqNo: 1 << 60, SnapshotAt: minute(6), Updated: 1, Disabled: 2, Mapped: 3, Unmapped: 4},
 		&Token{TokenID: "t1", Name: "ci", Role: AccessViewer, Networks: []uint16{7, 9}, Hash: "00ff", ExpiresAt: minute(7), CreatedAt: minute(8)},
+		&Receipt{ReceiptID: "r1", BodyHash: "11ee", SeqNo: 8, At: minute(9), Answer: []byte(`{"updated":1,"actions":["é"]}`)},
 	}
 }
 
@@ -31,6 +32,8 @@ func keyOf(r Record) *Key {
 		k.ExternalID = r.ExternalID
 	case *Token:
 		k.TokenID = r.TokenID
+	case *Receipt:
+		k.ReceiptID = r.ReceiptID
 	}
 	return k
 }
@@ -47,6 +50,7 @@ func TestEntriesOnTheWire(t *testing.T) {
 		`{"seq_no":9,"type":"user.put","network_id":7,` + at + `,"data":{"network_id":7,"external_id":"Alice","display_name":"Alice","email":"a@corp.example","groups":["Ops"],"role":"member","mapped_role":"owner","disabled":true,"updated_at":"2026-01-01T00:04:00.000Z"}}`,
 		`{"seq_no":9,"type":"sync.put","network_id":7,` + at + `,"data":{"network_id":7,"at":"2026-01-01T00:05:00.000Z","actor":"token:test","seq_no":1152921504606846976,"snapshot_at":"2026-01-01T00:06:00.000Z","updated":1,"disabled":2,"mapped":3,"unmapped":4}}`,
 		`{"seq_no":9,"type":"token.put",` + at + `,"data":{"token_id":"t1","name":"ci","role":"viewer","networks":[7,9],"hash":"00ff","expires_at":"2026-01-01T00:07:00.000Z","created_at":"2026-01-01T00:08:00.000Z"}}`,
+		`{"seq_no":9,"type":"receipt.put",` + at + `,"data":{"receipt_id":"r1","body_hash":"11ee","seq_no":8,"at":"2026-01-01T00:09:00.000Z","answer":{"updated":1,"actions":["é"]}}}`,
 		`{"seq_no":9,"type":"network.delete","network_id":7,` + at + `,"data":{"network_id":7}}`,
 		`{"seq_no":9,"type":"node.delete","node_id":4294967295,` + at + `,"data":{"node_id":4294967295}}`,
 		`{"seq_no":9,"type":"member.delete","network_id":7,"node_id":4294967295,` + at + `,"data":{"network_id":7,"node_id":4294967295}}`,
@@ -54,6 +58,7 @@ func TestEntriesOnTheWire(t *testing.T) {
 		`{"seq_no":9,"type":"user.delete","network_id":7,` + at + `,"data":{"network_id":7,"external_id":"Alice"}}`,
 		`{"seq_no":9,"type":"sync.delete","network_id":7,` + at + `,"data":{"network_id":7}}`,
 		`{"seq_no":9,"type":"token.delete",` + at + `,"data":{"token_id":"t1"}}`,
+		`{"seq_no":9,"type":"receipt.delete",` + at + `,"data":{"receipt_id":"r1"}}`,
 	}
 	commit, record, err := EncodeCommit(everyEntry())
 	if err != nil {

@@ -144,7 +144,29 @@ func (l *Loader) add(r Record) error {
 		return fmt.Errorf("%w: a %T is no row", ErrBadRows, r)
 	}
 	s.digest ^= hashOf(r)
+	s.newest = max(s.newest, writtenAt(r))
 	return nil
+}
+
+// writtenAt returns when a row was last written, as far as it says so.
+func writtenAt(r Record) Time {
+	switch r := r.(type) {
+	case *Network:
+		return r.CreatedAt
+	case *Node:
+		return r.CreatedAt
+	case *Member:
+		return r.JoinedAt
+	case *User:
+		return r.UpdatedAt
+	case *Sync:
+		return r.At
+	case *Token:
+		return r.CreatedAt
+	case *Receipt:
+		return r.At
+	}
+	return 0
 }
 
 // begin takes note that rows of a kind, or of a network, follow.

@@ -17,6 +17,7 @@ import (
 type State struct {
 	seqNo  uint64
 	digest uint64
+	newest Time // see Newest
 
 	networks    btree.Map[uint16, *Network]
 	nodes       btree.Map[uint32, *Node]
@@ -147,6 +148,7 @@ func (s *State) Clone() *State {
 	return &State{
 		seqNo:       s.seqNo,
 		digest:      s.digest,
+		newest:      s.newest,
 		networks:    *s.networks.Copy(),
 		nodes:       *s.nodes.Copy(),
 		members:     *s.members.Copy(),
@@ -163,6 +165,11 @@ func (s *State) Clone() *State {
 
 // SeqNo returns the number of the newest commit applied, 0 for none.
 func (s *State) SeqNo() uint64 { return s.seqNo }
+
+// Newest returns a time that no commit applied so far is later than, and that
+// is as early as what the state knows allows. Of commits that only a snapshot
+// holds, the rows tell it. It is no part of the digest.
+func (s *State) Newest() Time { return s.newest }
 
 // Digest returns a number that depends on the records of the state and nothing
 // else: the XOR of a hash of each.

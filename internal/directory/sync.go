@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // DirectoryEntry is what the identity provider says of one person. What is nil
@@ -83,28 +84,30 @@ type Person struct {
 // ParseDirectoryEntries makes validated entries ready for planning: sorted by
 // normalized external id, each once. Equal entries of one id collapse into the
 // one with the bytewise first spelling, with a warning; differing ones are
-// refused with a *ConflictError.
+// refused with a *ConflictError. The people share memory with entries, which
+// must not change any more.
 func ParseDirectoryEntries(entries []DirectoryEntry) (people []Person, warnings []string, err error) {
-	all := make([]Person, len(entries))
+	order := make([]spelling, len(entries))
 	for i := range entries {
-		all[i] = parseEntry(i, &entries[i])
+		order[i] = spelling{NormalizeExternalID(entries[i].ExternalID), entries[i].ExternalID, i}
 	}
-	slices.SortFunc(all, func(a, b Person) int {
-		return cmp.Or(cmp.Compare(a.Normalized, b.Normalized), cmp.Compare(a.ExternalID, b.ExternalID),
-			cmp.Compare(a.Index, b.Index))
-	})
+	slices.SortFunc(order, spelling.compare)
+	people = make([]Person, 0, len(entries))
 	var conflict ConflictError
-	for group := range chunkBy(all, func(a, b *Person) bool { return a.Normalized == b.Normalized }) {
-		people = append(people, group[0])
-		earliest := slices.MinFunc(group, func(a, b Person) int { return cmp.Compare(a.Index, b.Index) })
-		before := len(conflict.Indexes)
+	for group := range chunkBy(order, func(a, b *spelling) bool { return a.normalized == b.normalized }) {
+		people = append(people, parseEntry(&group[0], entries))
+		if len(group) == 1 {
+			continue
+		}
+		earliest := slices.MinFunc(group, func(a, b spelling) int { return cmp.Compare(a.index, b.index) })
+		first, before := parseEntry(&earliest, entries), len(conflict.Indexes)
 		for i := range group {
-			if !group[i].says(&earliest) {
-				conflict.Indexes = append(conflict.Indexes, group[i].Index)
+			if p := parseEntry(&group[i], entries); !p.says(&first) {
+				conflict.Indexes = append(conflict.Indexes, p.Index)
 			}
 		}
-		if len(group) > 1 && len(conflict.Indexes) == before {
-			warnings = append(warnings, fmt.Sprintf("%s stands %d times with equal content and counts once", group[0].ExternalID, len(group)))
+		if len(conflict.Indexes) == before {
+			warnings = append(warnings, fmt.Sprintf("%s stands %d times with equal content and counts once", group[0].id, len(group)))
 		}
 	}
 	if len(conflict.Indexes) > 0 {
@@ -114,21 +117,46 @@ func ParseDirectoryEntries(entries []DirectoryEntry) (people []Person, warnings 
 	return people, warnings, nil
 }
 
-func parseEntry(index int, e *DirectoryEntry) Person {
-	p := Person{Index: index, ExternalID: e.ExternalID, Normalized: NormalizeExternalID(e.ExternalID),
+// spelling is how an entry writes its external id.
+type spelling struct {
+	normalized, id string
+	index          int
+}
+
+func (s spelling) compare(o spelling) int {
+	if c := strings.Compare(s.normalized, o.normalized); c != 0 {
+		return c
+	}
+	return cmp.Or(strings.Compare(s.id, o.id), cmp.Compare(s.index, o.index))
+}
+
+func parseEntry(s *spelling, entries []DirectoryEntry) Person {
+	e := &entries[s.index]
+	p := Person{Index: s.index, ExternalID: e.ExternalID, Normalized: s.normalized,
 		DisplayName: e.DisplayName, Email: e.Email, Disabled: e.Disabled}
 	if e.Groups != nil {
-		p.Groups = slices.Clone(*e.Groups)
-		slices.Sort(p.Groups)
-		p.Groups = slices.Compact(p.Groups)
-		if p.Groups == nil {
-			p.Groups = []string{}
-		}
+		p.Groups = sortedSet(*e.Groups)
 	}
 	if e.Role != nil {
 		p.Role, _ = ParseRole(*e.Role) // validated
 	}
 	return p
+}
+
+// sortedSet returns the items sorted, each once; those of items that are so already
+// are shared.
+func sortedSet(items []string) []string {
+	for i := 1; i < len(items); i++ {
+		if items[i-1] >= items[i] {
+			items = slices.Clone(items)
+			slices.Sort(items)
+			return slices.Compact(items)
+		}
+	}
+	if items == nil {
+		return []string{}
+	}
+	return items
 }
 
 // says reports whether p and q say the same of a person.

@@ -108,15 +108,14 @@ func (g *Gateway) Open() error {
 	}
 	g.hub = hub.NewManager(hub.Options{Epoch: g.lineage.Current(), MaxCommits: o.WindowCommits, MaxBytes: o.WindowBytes,
 		MaxSubs: o.MaxSubscribers, Observe: g.metrics.observe()})
-	last, err := g.recover()
-	if err != nil {
+	if err := g.recover(); err != nil {
 		return errors.Join(fmt.Errorf("read the data: %w", err), log.Close())
 	}
 	if o.Registry != nil {
 		g.metrics.register(o.Registry, g, log.Size)
 	}
 	g.stopHeartbeat = g.hub.StartHeartbeat(o.Heartbeat)
-	go g.write(last)
+	go g.write()
 	g.background.Go(g.keepSnapshots)
 	g.background.Go(g.expireReceipts)
 	close(g.opened)

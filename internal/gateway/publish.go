@@ -8,10 +8,10 @@ import (
 	"github.com/replication-gateway/gateway/internal/hub"
 )
 
-// hubCommit wraps a commit for the fan-out. A hub.Class is the String of a
-// directory.View.
+// hubCommit wraps a commit of so many encoded bytes for the fan-out. A hub.Class
+// is the String of a directory.View.
 func hubCommit(c directory.Commit, f directory.Footprint, size int, digest uint64) hub.Commit {
-	return hub.Commit{SeqNo: c.SeqNo, Digest: digest, Bytes: size, Entries: func(class hub.Class) [][]byte {
+	return hub.Commit{SeqNo: c.SeqNo, Digest: digest, Bytes: size + f.Bytes(), Entries: func(class hub.Class) [][]byte {
 		return mustView(class).Entries(&c, f)
 	}}
 }

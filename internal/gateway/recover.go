@@ -14,17 +14,16 @@ import (
 )
 
 // recover builds the state and the window from what the log holds, and shows
-// them. It returns the time of the newest commit, or of an earlier one when the
-// newest is in the snapshot alone.
-func (g *Gateway) recover() (directory.Time, error) {
+// them.
+func (g *Gateway) recover() error {
 	start := time.Now()
 	from, err := g.windowBase()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	state, err := g.loadState(from)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	base, loaded := state.SeqNo(), state.RowCount()
 	r := replay{state: state, from: max(from, base)}
@@ -33,7 +32,7 @@ func (g *Gateway) recover() (directory.Time, error) {
 	}
 	r.window.base = hub.State{SeqNo: base, Digest: state.Digest()}
 	if err := g.replay(&r, base); err != nil {
-		return 0, err
+		return err
 	}
 	g.snapshots.startAt(r.stored, r.logged)
 	g.hub.Push(r.window.base)
@@ -41,7 +40,7 @@ func (g *Gateway) recover() (directory.Time, error) {
 	g.options.Logger.Info().Uint64("seq_no", state.SeqNo()).Str("epoch", g.lineage.Current()).
 		Uint64("snapshot", base).Uint64("rows", loaded).Uint64("replayed", state.SeqNo()-base).
 		Dur("duration_ms", time.Since(start)).Msg("data read")
-	return r.last, nil
+	return nil
 }
 
 // windowBase returns the position before the first commit of the window that
@@ -113,7 +112,6 @@ type replay struct {
 	state  *directory.State
 	from   uint64 // commits after it belong to the window
 	window warmWindow
-	last   directory.Time
 	stored uint64 // the newest snapshot
 	logged int64  // bytes of the commits after it
 }
@@ -125,44 +123,56 @@ const replayAhead = 256
 // another applies.
 func (g *Gateway) replay(r *replay, after uint64) error {
 	last := g.log.Last()
-	type decoded struct {
-		directory.Commit
-		size int
-	}
-	commits := make(chan decoded, replayAhead)
+	commits := make(chan replayed, replayAhead)
 	var work errgroup.Group
 	work.Go(func() error {
 		defer close(commits)
 		return g.log.Read(after, func(seqNo uint64, record []byte) error {
-			c, err := directory.DecodeCommit(record)
-			if err == nil && c.SeqNo != seqNo {
-				err = fmt.Errorf("the record of seq_no %d holds commit %d", seqNo, c.SeqNo)
-			}
+			c, err := r.decode(seqNo, record)
 			if err != nil {
 				return fmt.Errorf("seq_no %d: %w", seqNo, err)
 			}
-			commits <- decoded{c, len(record)}
+			commits <- c
 			return nil
 		})
 	})
 	for c := range commits {
-		r.apply(c.Commit, c.size)
+		r.apply(c)
 		g.progress("replaying the log", "commits", c.SeqNo-after, last-after)
 	}
 	return work.Wait()
 }
 
-func (r *replay) apply(c directory.Commit, size int) {
-	r.last = c.Entries[0].At
-	if c.SeqNo > r.stored {
-		r.logged += int64(size)
+// replayed is a commit of the log.
+type replayed struct {
+	directory.Commit // encoded only in the window
+	size             int
+}
+
+func (r *replay) decode(seqNo uint64, record []byte) (c replayed, err error) {
+	c.size = len(record)
+	if seqNo > r.from {
+		c.Commit, err = directory.DecodeCommit(record)
+	} else if c.Entries, err = directory.DecodeEntries(record); err == nil {
+		c.SeqNo = c.Entries[0].SeqNo
 	}
-	footprint := r.state.Apply(c.Entries)
+	if err == nil && c.SeqNo != seqNo {
+		err = fmt.Errorf("the record holds commit %d", c.SeqNo)
+	}
+	return c, err
+}
+
+func (r *replay) apply(c replayed) {
+	if c.SeqNo > r.stored {
+		r.logged += int64(c.size)
+	}
 	if c.SeqNo <= r.from {
+		r.state.Replay(c.Entries)
 		r.window.base = hub.State{SeqNo: c.SeqNo, Digest: r.state.Digest()}
 		return
 	}
-	r.window.commits = append(r.window.commits, hubCommit(c, footprint, size, r.state.Digest()))
+	footprint := r.state.Apply(c.Entries)
+	r.window.commits = append(r.window.commits, hubCommit(c.Commit, footprint, c.size, r.state.Digest()))
 }
 
 // warmWindow is what the hub starts with.

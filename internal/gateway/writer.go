@@ -23,21 +23,22 @@ type group struct {
 
 // write is the one writer. It decides on a copy of its own and shows frozen
 // copies of that; while the disk works, the next group gathers in the channel.
-// last is the time of the newest commit, behind which the clock never falls.
-func (g *Gateway) write(last directory.Time) {
+// Commits never have an earlier time than the one before, whatever the clock
+// does.
+func (g *Gateway) write() {
 	defer close(g.written)
 	working := g.shown.Load().state.Clone()
 	for first := range g.proposals {
-		last = max(last, directory.TimeOf(g.Now()))
+		now := max(working.Newest(), directory.TimeOf(g.Now()))
 		start := time.Now()
 		var b group
-		g.propose(&b, first, working, last)
+		g.propose(&b, first, working, now)
 		for b.bytes < maxGroup {
 			next, ok := poll(g.proposals)
 			if !ok {
 				break
 			}
-			g.propose(&b, next, working, last)
+			g.propose(&b, next, working, now)
 		}
 		g.settle(&b, working, start)
 	}

@@ -102,14 +102,6 @@ func TestDamageOfACutLogIsRefused(t *testing.T) {
 		"nothing but snapshots":     {func(f map[string][]byte) { deleteAll(f, segments); delete(f, mark); delete(f, old) }, crashDir},
 		"all segments of another":   {func(f map[string][]byte) { replaceAll(f, foreign, segments) }, ""},
 		"all but the snapshots":     {func(f map[string][]byte) { replaceAll(f, foreign, append(segments, mark)) }, old},
-		"epoch begun too early": {func(f map[string][]byte) {
-			h, err := decodeSegmentHeader(f[last][:sectorSize])
-			if err != nil {
-				t.Fatal(err)
-			}
-			h.lineage = append(slices.Clone(h.lineage), Epoch{"three", h.first - 2})
-			f[last] = encodeSegmentHeader(&h)
-		}, last},
 	}
 	for i, name := range segments {
 		missing, foreigner := cases["snapshot renamed"], cases["snapshot renamed"]

@@ -158,6 +158,36 @@ func TestBlocksOutOfPlaceAreFound(t *testing.T) {
 	}
 }
 
+// endOfRows makes an end that says so many blocks and bytes.
+func endOfRows(blocks, length uint64, seed uint32) []byte {
+	b := binary.LittleEndian.AppendUint64(make([]byte, blockHeadLen), blocks)
+	b = binary.LittleEndian.AppendUint64(b, length)
+	sealBlock(b, 0, seed)
+	return b
+}
+
+func TestTheEndKnowsWhatCameBefore(t *testing.T) {
+	parts := blocksOf(t, encodeRows(t, someSnapshot, smallRows))
+	last := parts[len(parts)-2]
+	seed := binary.LittleEndian.Uint32(last[12:])
+	blocks, length := uint64(len(parts)-2), uint64(len(smallRows))
+	for name, c := range map[string]struct {
+		blocks, length uint64
+		want           error
+	}{
+		"as it was":       {blocks, length, nil},
+		"one block more":  {blocks + 1, length, ErrDamaged},
+		"one block fewer": {blocks - 1, length, ErrDamaged},
+		"a byte more":     {blocks, length + 1, ErrDamaged},
+		"a byte fewer":    {blocks, length - 1, ErrDamaged},
+	} {
+		whole := slices.Concat(append(parts[:len(parts)-1:len(parts)-1], endOfRows(c.blocks, c.length, seed))...)
+		if _, _, err := decodeRows(whole); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
 // A block may be large only when it is decompressed, which its head must not hide.
 func TestABlockIsNeverLargerThanItMayBe(t *testing.T) {
 	z, err := zstd.NewWriter(nil, zstd.WithWindowSize(blockRows))
@@ -177,10 +207,11 @@ func TestABlockIsNeverLargerThanItMayBe(t *testing.T) {
 	} {
 		header, sum := encodeSnapshotHeader(someSnapshot)
 		block := append(make([]byte, blockHeadLen), c.content...)
-		sealBlock(block, c.rows, sum)
+		sum = sealBlock(block, c.rows, sum)
+		whole := slices.Concat(header, block, endOfRows(1, uint64(c.rows), sum))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, _, err := decodeRows(append(header, block...))
+		_, _, err := decodeRows(whole)
 		runtime.ReadMemStats(&after)
 		if !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v, want ErrDamaged", name, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -163,6 +164,40 @@ func TestAFailedSnapshotCostsNothingElse(t *testing.T) {
 	}
 }
 
+// A snapshot of which it is not known whether it is there is stored anew, and stays.
+func TestASnapshotInDoubtIsStoredAgain(t *testing.T) {
+	d := newDisk(1)
+	l := openLog(t, d, 40)
+	d.steps, d.failAt, d.failOn = 0, 7, true // from the sync of its new name on, the file's removal too
+	if err := save(l, 10); !errors.Is(err, errFault) || d.names[snapshotPath(crashDir, 10)] == nil {
+		t.Fatalf("SaveSnapshot: %v, with files %q", err, slices.Collect(maps.Keys(d.names)))
+	}
+	wantSnapshots(t, l)
+	d.failAt, d.failOn = 0, false
+	mustSave(t, l, 10, 20)
+	if err := l.Cut(20); err != nil {
+		t.Fatal(err)
+	}
+	wantSnapshots(t, l, 20, 10)
+
+	// And when it is not stored again it goes before any record does, for which it would be too old.
+	d.steps, d.failAt, d.failOn = 0, 7, true
+	if err := save(l, 25); !errors.Is(err, errFault) {
+		t.Fatal(err)
+	}
+	d.failAt, d.failOn = 0, false
+	mustSave(t, l, 38, 40)
+	if err := l.Cut(40); err != nil {
+		t.Fatal(err)
+	}
+	wantSnapshots(t, l, 40, 38)
+	closeLog(t, l)
+	d.powerCut(d.coin)
+	l = openLog(t, d, 0)
+	wantSnapshots(t, l, 40, 38)
+	closeLog(t, l)
+}
+
 // A large snapshot is synced as it grows, so that a sync of the log does not wait for all of it.
 func TestALargeSnapshotIsSyncedAsItGrows(t *testing.T) {
 	d := &unsyncedFS{disk: newDisk(1)}
@@ -253,11 +288,12 @@ func TestCloseEndsASnapshotUnderWay(t *testing.T) {
 	rows := noise(1 << 20)
 	err := l.SaveSnapshot(Snapshot{SeqNo: 1}, func(w io.Writer) error {
 		close(begun)
-		for {
+		for range 100 {
 			if _, err := w.Write(rows); err != nil {
 				return err
 			}
 		}
+		return nil
 	})
 	if !errors.Is(err, ErrClosed) {
 		t.Errorf("SaveSnapshot: %v, want ErrClosed", err)
