@@ -213,7 +213,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if _, _, err := gateway.Restore(dir, bytes.NewReader(file.Bytes()), none); !errors.Is(err, wal.ErrNotEmpty) {
 		t.Errorf("restore into a folder that holds data: %v, want ErrNotEmpty", err)
 	}
-	g = open(t, dir, wal.OSFS)
+	g = open(t, dir, wal.OSFS, func(o *gateway.Options) { o.Clock = func() time.Time { return time.Unix(0, 0) } })
 	got, now := g.State()
 	same(t, got, want)
 	if now.Epoch != epoch {
@@ -232,6 +232,9 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if p := mustPutNode(t, g, 1000).Position; p.SeqNo != at.SeqNo+1 || p.Epoch != epoch {
 		t.Errorf("the first commit after the restore is %v", p)
+	}
+	if after, _ := g.State(); after.Node(1000).CreatedAt < want.Node(50).CreatedAt {
+		t.Errorf("on a clock that is behind, the node was made at %v, before what the backup holds", after.Node(1000).CreatedAt)
 	}
 }
 

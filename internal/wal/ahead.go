@@ -60,7 +60,9 @@ func (z *zeroAhead) write(f Handle, b []byte, at int64) error {
 		z.growing.Lock()
 		defer z.growing.Unlock()
 	}
-	if err := writeFull(f, b, at); err != nil {
+	if n, err := writePart(f, b, at); err != nil {
+		// Part of a sector would look like rot. A disk that refuses this too wrote whole sectors or nothing.
+		_ = writeZeros(f, at, at+int64(n))
 		return err
 	}
 	if end > z.filled.Load() {

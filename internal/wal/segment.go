@@ -127,11 +127,17 @@ func writeZeros(f Handle, from, to int64) error {
 
 // writeFull writes all of b at an offset. A write that falls short and claims success is a failure all the same.
 func writeFull(f Handle, b []byte, at int64) error {
-	n, err := f.WriteAt(b, at)
+	_, err := writePart(f, b, at)
+	return err
+}
+
+// writePart is writeFull that tells how much was written.
+func writePart(f Handle, b []byte, at int64) (n int, err error) {
+	n, err = f.WriteAt(b, at)
 	if err == nil && n < len(b) {
 		err = io.ErrShortWrite
 	}
-	return err
+	return n, err
 }
 
 // fileSize tells the size of a file in bytes.

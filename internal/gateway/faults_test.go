@@ -1,0 +1,191 @@
+package gateway_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/wal"
+)
+
+// Whatever goes wrong with the disk under a running gateway: the write that hit
+// it is answered with ErrStorageFailed, so are all later ones, reads go on with
+// what was shown, and after a restart on a sound disk every acknowledged write
+// is there.
+func TestDiskFaults(t *testing.T) {
+	for name, fault := range map[string]fault{
+		"a failed write":                 {op: "write", suffix: ".log", err: syscall.EIO},
+		"a full disk":                    {op: "write", suffix: ".log", err: syscall.ENOSPC},
+		"a short write":                  {op: "write", suffix: ".log", err: syscall.ENOSPC, part: 7},
+		"a folder that went read-only":   {op: "write", suffix: ".log", err: syscall.EROFS},
+		"a failed sync":                  {op: "sync", suffix: ".log", err: syscall.EIO},
+		"a failed write of the mark":     {op: "write", suffix: "committed", err: syscall.EIO},
+		"no room for the next segment":   {op: "open", suffix: ".log.tmp", err: syscall.ENOSPC},
+		"no name for the next segment":   {op: "rename", suffix: ".log.tmp", err: syscall.EIO},
+		"a folder that cannot be synced": {op: "syncdir", err: syscall.EIO},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, disk := t.TempDir(), &faultyFS{FS: wal.OSFS}
+			small := func(o *gateway.Options) { o.Log.SegmentSize = 4 << 10 } // the next segment is never far
+			g := open(t, dir, disk, small)
+			mustPutNode(t, g, 1)
+			disk.set(fault)
+			acknowledged := uint32(1)
+			var err error
+			for id := uint32(2); err == nil && id < 200; id++ {
+				if _, err = putNode(t.Context(), g, id); err == nil {
+					acknowledged = id
+				}
+			}
+			if !errors.Is(err, gateway.ErrStorageFailed) {
+				t.Fatalf("%d writes, then %v, want ErrStorageFailed", acknowledged, err)
+			}
+			disk.set(faultNone)
+			if _, err := putNode(t.Context(), g, 1000); !errors.Is(err, gateway.ErrStorageFailed) {
+				t.Errorf("a write after the failure: %v", err)
+			}
+			if err := g.Ready(); !errors.Is(err, gateway.ErrStorageFailed) {
+				t.Errorf("Ready: %v", err)
+			}
+			if state, at := g.State(); at.SeqNo != uint64(acknowledged) || state.Node(acknowledged) == nil {
+				t.Errorf("readers see seq_no %d, want %d", at.SeqNo, acknowledged)
+			}
+			_ = g.Close()
+
+			g = open(t, dir, wal.OSFS, small)
+			state, at := g.State()
+			for id := range acknowledged {
+				if state.Node(id+1) == nil {
+					t.Errorf("node %d was acknowledged and is gone", id+1)
+				}
+			}
+			if last := uint64(acknowledged); at.SeqNo != last && at.SeqNo != last+1 {
+				t.Errorf("the log ends at %d, acknowledged were %d and one write was under way", at.SeqNo, last)
+			}
+			mustPutNode(t, g, 2000)
+		})
+	}
+}
+
+// A folder that cannot be written to is refused at the start, and left alone.
+func TestReadOnlyFolderIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	g := open(t, dir, wal.OSFS)
+	mustPutNode(t, g, 1)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g = gateway.New(gateway.Options{Dir: dir, Log: wal.Options{FS: readOnlyFS{wal.OSFS}}, Heartbeat: time.Hour, Logger: zerolog.Nop()})
+	if err := g.Open(); !errors.Is(err, syscall.EROFS) {
+		t.Errorf("open: %v, want EROFS", err)
+	}
+	_ = g.Close()
+	state, _ := open(t, dir, wal.OSFS).State()
+	if state.Node(1) == nil {
+		t.Error("the node is gone")
+	}
+}
+
+// fault is what a file system does wrong, with every call that fits.
+type fault struct {
+	op     string // open, write, sync, rename, syncdir
+	suffix string // of the path
+	err    error
+	part   int // bytes that a failed write writes all the same
+}
+
+var faultNone = fault{}
+
+// faultyFS is the real file system with a fault.
+type faultyFS struct {
+	wal.FS
+	mu    sync.Mutex
+	fault fault
+}
+
+func (f *faultyFS) set(fault fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+// at returns the fault of a call, the zero value for none.
+func (f *faultyFS) at(op, path string) fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fault.op == op && strings.HasSuffix(path, f.fault.suffix) {
+		return f.fault
+	}
+	return faultNone
+}
+
+func (f *faultyFS) Open(path string, flag int) (wal.Handle, error) {
+	if bad := f.at("open", path); bad.err != nil {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: bad.err}
+	}
+	h, err := f.FS.Open(path, flag)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyFile{h, f, strings.TrimSuffix(path, ".tmp")}, nil // the name that it is given once whole
+}
+
+func (f *faultyFS) Rename(from, to string) error {
+	if bad := f.at("rename", from); bad.err != nil {
+		return bad.err
+	}
+	return f.FS.Rename(from, to)
+}
+
+func (f *faultyFS) SyncDir(dir string) error {
+	if bad := f.at("syncdir", dir); bad.err != nil {
+		return bad.err
+	}
+	return f.FS.SyncDir(dir)
+}
+
+type faultyFile struct {
+	wal.Handle
+	fs   *faultyFS
+	path string
+}
+
+func (h *faultyFile) WriteAt(b []byte, at int64) (int, error) {
+	if bad := h.fs.at("write", h.path); bad.err != nil {
+		n, _ := h.Handle.WriteAt(b[:min(bad.part, len(b))], at)
+		return n, bad.err
+	}
+	return h.Handle.WriteAt(b, at)
+}
+
+func (h *faultyFile) Sync() error {
+	if bad := h.fs.at("sync", h.path); bad.err != nil {
+		return bad.err
+	}
+	return h.Handle.Sync()
+}
+
+// readOnlyFS is the real file system, mounted read-only.
+type readOnlyFS struct{ wal.FS }
+
+func (readOnlyFS) MkdirAll(string) error { return nil } // the folder is there
+func (f readOnlyFS) Open(path string, flag int) (wal.Handle, error) {
+	if flag&(syscall.O_WRONLY|syscall.O_RDWR|syscall.O_CREAT) != 0 {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: syscall.EROFS}
+	}
+	return f.FS.Open(path, flag)
+}
+func (readOnlyFS) Rename(string, string) error { return syscall.EROFS }
+func (readOnlyFS) Remove(string) error         { return syscall.EROFS }
+func (f readOnlyFS) Lock(path string) (io.Closer, error) {
+	return nil, &fs.PathError{Op: "open", Path: filepath.Clean(path), Err: syscall.EROFS}
+}
