@@ -285,7 +285,8 @@ func (h *diskHandle) ReadAt(b []byte, at int64) (int, error) {
 	return n, nil
 }
 
-// WriteAt writes to the cache. A write that fails, or during which the process dies, has written some sectors.
+// WriteAt writes to the cache. A write that fails, or during which the process dies, has written some sectors; one that
+// falls short in silence may have ended anywhere.
 func (h *diskHandle) WriteAt(b []byte, at int64) (int, error) {
 	h.disk.mu.Lock()
 	defer h.disk.mu.Unlock()
@@ -294,8 +295,9 @@ func (h *diskHandle) WriteAt(b []byte, at int64) (int, error) {
 	switch {
 	case errors.Is(err, errFault) || err != nil && h.disk.steps == h.disk.dieAt:
 		b = b[:h.disk.rng.IntN(len(b)+1)]
-		if short { // a success otherwise
-			b = b[:min(len(b), whole-1)]
+		if short {
+			b = b[:min(len(b), whole-1)] // all of it would be a success
+			break
 		}
 		b = b[:max(0, len(b)-int(at+int64(len(b)))%sectorSize)]
 	case err != nil:

@@ -181,12 +181,12 @@ func TestProgress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range uint64(30) {
+	for n := range uint64(18) {
 		if err := l.Append(n+1, [][]byte{record(n+1, 1<<20)}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.SaveSnapshot(Snapshot{SeqNo: 30}, writeInPieces(noise(3*progressEvery))); err != nil {
+	if err := l.SaveSnapshot(Snapshot{SeqNo: 18}, writeInPieces(noise(2*progressEvery+pace))); err != nil {
 		t.Fatal(err)
 	}
 	closeLog(t, l)
@@ -212,7 +212,7 @@ func TestProgress(t *testing.T) {
 		}
 		opening, last, all = opening+1, done, total
 	}})
-	if err != nil || opening < 3 || last != all || all < 30<<20 {
+	if err != nil || opening < 3 || last != all || all < 18<<20 {
 		t.Errorf("%d steps were told, up to %d of %d bytes, %v", opening, last, all, err)
 	}
 	closeLog(t, l)

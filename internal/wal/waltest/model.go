@@ -48,6 +48,7 @@ func testModel(t *rapid.T, store Store) {
 			l = open(t, store)
 		},
 		"read": func(t *rapid.T) {
+			wantSnapshots(t, l, snapshots)
 			wantRecords(t, l, rapid.Uint64Range(0, uint64(len(model)+1)).Draw(t, "after"), model)
 		},
 		"begin an epoch": func(t *rapid.T) {
@@ -78,7 +79,9 @@ func testModel(t *rapid.T, store Store) {
 			if l.Last() != uint64(len(model)) || l.Committed() != committed || !slices.Equal(l.Lineage(), lineage) {
 				t.Fatalf("Last %d, Committed %d, lineage %v, want %d, %d, %v", l.Last(), l.Committed(), l.Lineage(), len(model), committed, lineage)
 			}
-			wantSnapshots(t, l, snapshots)
+			if got := l.Snapshots(); len(got) != len(snapshots) {
+				t.Fatalf("snapshots of %v are stored, want %v", got, snapshots)
+			}
 			if first := l.First(); first-1 > window || first > 1 && (len(snapshots) == 0 || first-1 > snapshots[0]) {
 				t.Fatalf("the log begins with %d, the window at %d, snapshots are %v", first, window, snapshots)
 			}
