@@ -143,3 +143,38 @@ func TestDashboardComesBackAfterAKill(t *testing.T) {
 func op(kind string, data map[string]any) map[string]any {
 	return map[string]any{"type": kind, "data": data}
 }
+
+// Chromium offers compression, and reads the frames that were compressed once for
+// all: snapshots in parts, and deltas.
+func TestBrowserTakesCompressedFrames(t *testing.T) {
+	p := start(t, t.TempDir(), "--heartbeat", "200ms")
+	var ops []any
+	for id := range 3000 { // a snapshot in several parts
+		ops = append(ops, op("node.put", map[string]any{"node_id": id + 1, "hostname": fmt.Sprint("host-", id), "tags": []string{"some", "more", "tags"}}))
+	}
+	p.must("POST", "/batch", map[string]any{"ops": ops})
+	ctx := browser(t)
+	if err := chromedp.Do(ctx, chromedp.Navigate("http://"+p.addr+"/")); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf(`{
+		const seen = window.seen = {nodes: 0, bytes: 0, parts: 0, delta: "", extensions: ""};
+		const token = btoa(%q).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+		const socket = new WebSocket("ws://" + location.host + "/subscribe", ["gateway.v1", "gateway.token." + token]);
+		socket.onopen = () => { seen.extensions = socket.extensions; };
+		socket.onmessage = (event) => {
+			const frame = JSON.parse(event.data);
+			seen.bytes += event.data.length;
+			if (frame.type === "snapshot") { seen.parts++; seen.nodes += frame.snapshot.nodes.length; }
+			if (frame.type === "delta") { seen.delta = frame.entries.map((e) => e.data.hostname).join(); }
+		};
+		true
+	}`, testToken)
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, ctx, `seen.extensions.includes("permessage-deflate")`)
+	waitFor(t, ctx, `seen.nodes === 3000 && seen.parts > 1`)
+	p.must("PUT", "/nodes/1", map[string]any{"hostname": strings.Repeat("renamed", 30)})
+	waitFor(t, ctx, fmt.Sprintf(`seen.delta === %q`, strings.Repeat("renamed", 30)))
+}

@@ -21,6 +21,7 @@ type serveCmd struct {
 	AdminToken     string        `placeholder:"TOKEN" help:"Admin token. Without one it is made at the first start and kept in DATA/admin-token; one that is given is written nowhere."`
 	Demo           bool          `help:"Fill an empty data folder with a small fleet and keep changing it."`
 	Heartbeat      time.Duration `default:"15s" help:"Time between the heartbeats of a stream."`
+	Compression    string        `default:"on" placeholder:"on|off" help:"permessage-deflate for subscribers that offer it: each frame is compressed once for all of them."`
 	AllowedOrigin  []string      `placeholder:"ORIGIN" sep:"," help:"Origin, beside the gateway's own, whose pages may read and subscribe. Repeatable."`
 	MaxSubscribers int           `default:"50000" help:"Open streams; beyond it 503."`
 	WriteTimeout   time.Duration `default:"10s" help:"A subscriber that takes no byte for so long is dropped."`
@@ -56,6 +57,9 @@ func (c *serveCmd) Validate() error {
 	}
 	if _, err := zerolog.ParseLevel(c.LogLevel); err != nil || c.LogLevel == "" {
 		return fmt.Errorf("--log-level %q: want trace, debug, info, warn or error", c.LogLevel)
+	}
+	if c.Compression != "on" && c.Compression != "off" {
+		return fmt.Errorf("--compression %q: want on or off", c.Compression)
 	}
 	if c.LogFormat != "" && c.LogFormat != "json" && c.LogFormat != "console" {
 		return fmt.Errorf("--log-format %q: want json or console", c.LogFormat)

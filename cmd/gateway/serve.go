@@ -48,6 +48,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 		MaxEntries:     c.MaxEntries,
 		Threshold:      directory.Threshold{Count: c.RemovalCount, Percent: c.RemovalPercent},
 		WriteTimeout:   c.WriteTimeout,
+		Compression:    c.Compression == "on",
 		Assets:         assets.Web(),
 		OpenAPI:        assets.OpenAPI,
 	})
