@@ -11,15 +11,29 @@ import (
 // the stack.
 const maxGather = 8
 
+// maxUnsent is how much the kernel takes for a peer beyond what is on its way. It
+// would take megabytes, and for a crowd of joiners those of each.
+const maxUnsent = 64 << 10
+
 // rawConn returns access to the descriptor of a connection that takes bytes as
 // they are, nil for any other.
 func rawConn(conn net.Conn) syscall.RawConn {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		if raw, err := tcp.SyscallConn(); err == nil {
-			return raw
-		}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
 	}
-	return nil
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	err = raw.Control(func(fd uintptr) {
+		// Without it more memory is used, no more.
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+	})
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
 // writeNow writes frames to a descriptor that does not block. It returns 0 if the

@@ -16,6 +16,7 @@ import (
 
 	"github.com/replication-gateway/gateway/internal/api"
 	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/hub/hubtest"
 )
 
 // pipes is a listener whose connections are pipes, since time stands still
@@ -43,27 +44,58 @@ func (p pipes) dial(context.Context, string, string) (net.Conn, error) {
 	return client, nil
 }
 
-// still is a gateway in a synctest bubble with streams whose readers take every
-// frame, or none. ends receives the time at which a reader saw its stream end.
-func still(t *testing.T, streams int, read bool) (s *api.Server, ends chan time.Time, stop func()) {
-	g := gateway.New(gateway.Options{Dir: t.TempDir(), Heartbeat: time.Hour, Logger: zerolog.Nop()})
-	if err := g.Open(); err != nil {
+// bubble is a gateway in a synctest bubble.
+type bubble struct {
+	t        *testing.T
+	server   *api.Server
+	gateway  *gateway.Gateway
+	listener pipes
+	client   *http.Client
+	stop     func()
+}
+
+func newBubble(t *testing.T, heartbeat time.Duration) *bubble {
+	t.Helper()
+	b := &bubble{t: t, listener: pipes{make(chan net.Conn), make(chan struct{})}}
+	b.gateway = gateway.New(gateway.Options{Dir: t.TempDir(), Heartbeat: heartbeat, Logger: zerolog.Nop()})
+	if err := b.gateway.Open(); err != nil {
 		t.Fatal(err)
 	}
-	s = api.New(api.Options{Gateway: g, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(),
+	b.server = api.New(api.Options{Gateway: b.gateway, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(),
 		WriteTimeout: 10 * time.Second, Assets: os.DirFS("../../web")})
-	s.Open(adminToken)
-	listener := pipes{make(chan net.Conn), make(chan struct{})}
-	server := &http.Server{Handler: s.Handler()}
-	go func() { _ = server.Serve(listener) }()
-	transport := &http.Transport{DialContext: listener.dial}
+	b.server.Open(adminToken)
+	server := &http.Server{Handler: b.server.Handler()}
+	go func() { _ = server.Serve(b.listener) }()
+	transport := &http.Transport{DialContext: b.listener.dial}
+	b.client = &http.Client{Transport: transport}
+	b.stop = func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+		if err := b.gateway.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	return b
+}
+
+// subscribe opens a WebSocket.
+func (b *bubble) subscribe() *websocket.Conn {
+	b.t.Helper()
+	conn, _, err := websocket.Dial(b.t.Context(), "http://gateway/subscribe", &websocket.DialOptions{
+		HTTPClient: b.client, HTTPHeader: http.Header{"Authorization": {"Bearer " + adminToken}}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return conn
+}
+
+// still is a bubble with streams whose readers take every frame, or none. ends
+// receives the time at which a reader saw its stream end.
+func still(t *testing.T, streams int, read bool) (s *api.Server, ends chan time.Time, stop func()) {
+	b := newBubble(t, time.Hour)
 	ends = make(chan time.Time, streams)
 	for range streams {
-		conn, _, err := websocket.Dial(t.Context(), "http://gateway/subscribe", &websocket.DialOptions{
-			HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {"Bearer " + adminToken}}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		conn := b.subscribe()
 		if !read {
 			t.Cleanup(func() { _ = conn.CloseNow() })
 			continue
@@ -78,13 +110,7 @@ func still(t *testing.T, streams int, read bool) (s *api.Server, ends chan time.
 		}()
 	}
 	synctest.Wait() // until the streams are all there
-	return s, ends, func() {
-		transport.CloseIdleConnections()
-		_ = server.Close()
-		if err := g.Close(); err != nil {
-			t.Error(err)
-		}
-	}
+	return b.server, ends, b.stop
 }
 
 func TestDrainIsPaced(t *testing.T) {
@@ -134,4 +160,42 @@ func TestDrainEndsAllAtOnceWhenItsTimeIsOver(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDrainDeliversWhatIsDue has a reader that has fallen behind, further than the
+// kernel's buffers reach, when the drain begins. It gets all that was committed
+// before, then the close.
+func TestDrainDeliversWhatIsDue(t *testing.T) {
+	h := start(t)
+	r := h.rawSubscribe()
+	valid := hubtest.New(hubtest.Options{})
+	for range 3 { // heartbeat, ping, snapshot
+		if first, payload, err := r.frame(); err != nil || first == rawFinal|rawText && valid.Frame(payload) != nil {
+			t.Fatalf("a frame that begins with %x, %v", first, err)
+		}
+	}
+	for i := range 6 {
+		h.commit(60, 8000, i)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- h.server.Drain(t.Context(), 10*time.Second) }()
+	for {
+		first, payload, err := r.frame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == rawFinal|rawClose {
+			break
+		}
+		if err := valid.Frame(payload); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if at, _ := valid.Position(); at.SeqNo != h.seqNo() {
+		t.Errorf("closed at %d, want all up to %d", at.SeqNo, h.seqNo())
+	}
+	r.send(rawFinal|rawClose, nil)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
 }

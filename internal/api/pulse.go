@@ -21,9 +21,9 @@ const minSilence = time.Second
 // their host takes the heartbeats. A peer that takes nothing at all does not come
 // here: something waits in its socket, and the write timeout decides.
 type pulse struct {
-	asked time.Time // when the ping went that is not answered, zero for none
-	mark  uint64    // bytes sent up to that ping
+	asked time.Time // when the first ping went that is not answered, zero for none
 	taken uint64    // bytes that the peer's host had taken before it
+	mark  uint64    // bytes sent up to the last ping
 }
 
 // beats reports whether the peer of st lives, right before a heartbeat is sent to it.
@@ -45,7 +45,7 @@ func (p *pulse) beats(st *stream, interval time.Duration) bool {
 
 // ask notes that a heartbeat has been sent.
 func (p *pulse) ask(st *stream) {
-	if p.asked.IsZero() {
-		p.asked, p.mark = time.Now(), st.socket.total()
+	if p.mark = st.socket.total(); p.asked.IsZero() {
+		p.asked = time.Now()
 	}
 }

@@ -17,8 +17,11 @@ type responseConn struct {
 
 	local, remote net.Addr
 
-	mu     sync.Mutex // held while writing
-	closed sync.Once
+	writing sync.Mutex // held during a write
+	closed  sync.Once
+
+	mu       sync.Mutex
+	returned bool // the handler has, or is about to: w is no more
 }
 
 // shareConnection makes st a stream of events and returns when it has ended: the
@@ -29,11 +32,15 @@ func (s *Server) shareConnection(c *call, st *stream) {
 	conn := &responseConn{w: c.w, ctx: c.Context(), local: local, remote: remote, gone: make(chan struct{})}
 	c.w.WriteHeader(http.StatusOK)
 	c.w.report()
-	st.socket = newSocket(conn, nil, s.options.WriteTimeout)
+	st.socket = newSocket(conn, nil, s.options.WriteTimeout, st.sub.Signal)
 	s.begin(st)
 	s.readEvents(st)
 	<-conn.gone
-	conn.mu.Lock() // until a write that was under way is over
+	conn.mu.Lock()
+	conn.returned = true
+	conn.mu.Unlock()
+	conn.writing.Lock() // what is under way ends before
+	defer conn.writing.Unlock()
 }
 
 // Read waits until the reader has gone; it says nothing.
@@ -47,8 +54,8 @@ func (r *responseConn) Read([]byte) (int, error) {
 }
 
 func (r *responseConn) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.writing.Lock()
+	defer r.writing.Unlock()
 	select {
 	case <-r.gone:
 		return 0, net.ErrClosed
@@ -70,6 +77,11 @@ func (r *responseConn) Close() error {
 
 // SetWriteDeadline implements net.Conn.
 func (r *responseConn) SetWriteDeadline(t time.Time) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.returned {
+		return net.ErrClosed
+	}
 	return http.NewResponseController(r.w).SetWriteDeadline(t)
 }
 

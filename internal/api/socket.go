@@ -38,11 +38,12 @@ type socket struct {
 	hangup   bool     // to be closed when nothing waits
 	err      error
 	until    time.Time // after which nothing is written or read, zero while the stream goes on
+	handed   uint64    // bytes handed in
 	sent     uint64    // bytes taken by the kernel
 }
 
-func newSocket(conn net.Conn, left []byte, timeout time.Duration) *socket {
-	return &socket{conn: conn, raw: rawConn(conn), left: left, timeout: timeout, written: func() {}}
+func newSocket(conn net.Conn, left []byte, timeout time.Duration, written func()) *socket {
+	return &socket{conn: conn, raw: rawConn(conn), left: left, timeout: timeout, written: written}
 }
 
 // Read implements io.Reader, for the reader of the stream.
@@ -104,6 +105,7 @@ func (s *socket) answer(frame []byte) {
 
 // hand writes frames or lets them wait. The lock is held.
 func (s *socket) hand(a *attempt, frames [][]byte) (all bool, err error) {
+	s.handed += uint64(size(frames))
 	if s.raw != nil && !s.flushing {
 		n, err := a.write(s.raw, frames)
 		s.sent += uint64(n)
@@ -202,20 +204,22 @@ func (s *socket) busy() bool {
 	return s.flushing
 }
 
-// total is how many bytes the kernel has taken.
+// total is how many bytes have been handed in.
 func (s *socket) total() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sent
+	return s.handed
 }
 
 // taken is how many of them the peer's host has taken, as far as is known.
 func (s *socket) taken() uint64 {
-	total := s.total()
+	s.mu.Lock()
+	sent := s.sent
+	s.mu.Unlock()
 	if s.raw == nil {
-		return total
+		return sent
 	}
-	return total - min(total, uint64(untaken(s.raw)))
+	return sent - min(sent, uint64(untaken(s.raw)))
 }
 
 // hurry lets all that is still to be written or read take no longer than grace.

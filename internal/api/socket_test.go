@@ -16,10 +16,8 @@ import (
 // pipe is a socket over a pipe, which has no descriptor and no buffer, and its peer.
 func pipe(timeout time.Duration) (*socket, net.Conn, chan struct{}) {
 	near, far := net.Pipe()
-	s := newSocket(near, nil, timeout)
 	written := make(chan struct{}, 10)
-	s.written = func() { written <- struct{}{} }
-	return s, far, written
+	return newSocket(near, nil, timeout, func() { written <- struct{}{} }), far, written
 }
 
 // take reads from a peer byte by byte, one each pace, until the end.
@@ -184,14 +182,13 @@ func connected(t testing.TB) (near, far *net.TCPConn) {
 func TestFramesStayWhole(t *testing.T) {
 	near, far := connected(t)
 	_ = near.SetWriteBuffer(16 << 10)
-	s := newSocket(near, nil, time.Minute)
 	written := make(chan struct{}, 1)
-	s.written = func() {
+	s := newSocket(near, nil, time.Minute, func() {
 		select {
 		case written <- struct{}{}:
 		default:
 		}
-	}
+	})
 	const frames, controls = 300, 1000
 	var sending sync.WaitGroup
 	sending.Go(func() {
@@ -249,7 +246,7 @@ func numbered(kind byte, n, size int) []byte {
 // TestEarlyBytesAreReadFirst: what came with the handshake is not lost.
 func TestEarlyBytesAreReadFirst(t *testing.T) {
 	near, far := net.Pipe()
-	s := newSocket(near, []byte("early "), time.Minute)
+	s := newSocket(near, []byte("early "), time.Minute, func() {})
 	go func() {
 		_, _ = far.Write([]byte("late"))
 		_ = far.Close()
@@ -267,7 +264,7 @@ func TestEarlyBytesAreReadFirst(t *testing.T) {
 func TestDeliveryAllocatesNothing(t *testing.T) {
 	near, far := connected(t)
 	go func() { _, _ = io.Copy(io.Discard, far) }()
-	s := newSocket(near, nil, time.Minute)
+	s := newSocket(near, nil, time.Minute, func() {})
 	var a attempt
 	batch := [][]byte{make([]byte, 300), nil, nil}
 	allocs := testing.AllocsPerRun(100, func() {
@@ -289,7 +286,7 @@ func BenchmarkSend(b *testing.B) {
 	b.Run("socket", func(b *testing.B) {
 		near, far := connected(b)
 		go func() { _, _ = io.Copy(io.Discard, far) }()
-		s := newSocket(near, nil, time.Minute)
+		s := newSocket(near, nil, time.Minute, func() {})
 		var a attempt
 		batch := make([][]byte, 1)
 		b.ReportAllocs()

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/replication-gateway/gateway/internal/hub"
@@ -12,13 +13,13 @@ import (
 // which lasts as long as the stream and cleans up behind it, and the writer that it
 // shares with others.
 type stream struct {
-	server *Server
 	sub    *hub.Sub
 	socket *socket
 	kind   *streamKind
 	id     string // X-Request-Id of the request that opened it
 	token  string // its id, empty for the admin token
 	writer *writer
+	gone   atomic.Bool // counts no more
 
 	// The writer's own.
 	over  bool      // the last frame has been handed in
@@ -57,7 +58,6 @@ func (st *stream) finish(d hub.Disconnect, grace time.Duration) {
 
 // begin hands the stream to a writer and everybody who may end it.
 func (s *Server) begin(st *stream) {
-	st.socket.written = st.sub.Signal
 	s.streams.add(st)
 	s.writers.add(st)
 	s.watch.add(st)
@@ -66,12 +66,21 @@ func (s *Server) begin(st *stream) {
 	}
 }
 
+// uncount makes room for another stream in place of one that has ended, however
+// long its farewell takes.
+func (s *Server) uncount(st *stream) {
+	if !st.gone.Swap(true) {
+		s.watch.dismiss(st.token)
+		s.options.Gateway.Unsubscribe(st.sub)
+	}
+}
+
 // left closes a stream whose reader is through, and cleans up behind it.
 func (s *Server) left(st *stream) {
 	st.end(hub.Disconnect{Code: abnormal})
 	st.socket.close()
 	cause := st.sub.Cause()
-	s.options.Gateway.Unsubscribe(st.sub)
+	s.uncount(st)
 	s.watch.remove(st)
 	s.writers.remove(st)
 	s.metrics.disconnects.WithLabelValues(closeLabel(cause.Code)).Inc()

@@ -47,7 +47,7 @@ func (s *Server) subscribe(c *call) error {
 			s.watch.dismiss(c.who.tokenID)
 		}
 	}()
-	st := &stream{server: s, sub: sub, id: c.id, token: c.who.tokenID}
+	st := &stream{sub: sub, id: c.id, token: c.who.tokenID}
 	switch {
 	case isHandshake(c.Request):
 		opened = s.openSocket(c, st)
@@ -76,7 +76,7 @@ func (s *Server) openSocket(c *call, st *stream) bool {
 		return false
 	}
 	_ = conn.CloseNow() // its own end, not the connection's
-	st.socket, st.kind = newSocket(h.conn, h.early, s.options.WriteTimeout), plainSocket
+	st.socket, st.kind = newSocket(h.conn, h.early, s.options.WriteTimeout, st.sub.Signal), plainSocket
 	if c.header().Get("Sec-WebSocket-Extensions") != "" {
 		st.kind = deflatedSocket
 	}

@@ -47,7 +47,7 @@ func (s *Server) openEvents(c *call, st *stream) (opened bool, err error) {
 		return false, fmt.Errorf("take over the connection: %w", err)
 	}
 	c.w.status = http.StatusOK
-	st.socket = newSocket(h.conn, nil, s.options.WriteTimeout)
+	st.socket = newSocket(h.conn, nil, s.options.WriteTimeout, st.sub.Signal)
 	// Before the writer comes to it. An error is the socket's, and ends the stream.
 	_, _ = st.socket.send(new(attempt), [][]byte{c.eventHead()})
 	s.begin(st)

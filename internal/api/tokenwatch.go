@@ -71,9 +71,8 @@ func (w *tokenWatch) add(st *stream) {
 	w.wake()
 }
 
-// remove gives up a stream, and dismisses it.
+// remove gives up a stream.
 func (w *tokenWatch) remove(st *stream) {
-	w.dismiss(st.token)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.streams[st.token], st)

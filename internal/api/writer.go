@@ -13,8 +13,6 @@ import (
 // writers are the goroutines that write to the streams, a few for all of them.
 // One is there only while it has a stream.
 type writers struct {
-	server *Server
-
 	mu  sync.Mutex
 	all []*writer
 }
@@ -24,7 +22,7 @@ type writers struct {
 const maxWriters = 16
 
 func newWriters(s *Server) *writers {
-	w := &writers{server: s}
+	w := new(writers)
 	for range min(runtime.GOMAXPROCS(0), maxWriters) {
 		w.all = append(w.all, &writer{server: s, feed: hub.NewFeed()})
 	}
@@ -57,6 +55,15 @@ func (ws *writers) remove(st *stream) {
 	st.sub.Signal() // the writer may have been waiting for nothing else
 }
 
+// dismiss reports whether w has nothing left to do. Then its goroutine ends, and
+// the next stream begins another.
+func (ws *writers) dismiss(w *writer) bool {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	w.running = w.streams > 0
+	return !w.running
+}
+
 // writer walks along its streams and hands each what is due to it. It never waits
 // for a peer, nor for a snapshot to be encoded, so nobody holds up the others.
 type writer struct {
@@ -86,11 +93,7 @@ func (w *writer) run(ws *writers) {
 		clear(w.due)
 		w.feed.End()
 
-		ws.mu.Lock()
-		w.running = w.streams > 0
-		running := w.running
-		ws.mu.Unlock()
-		if !running {
+		if ws.dismiss(w) {
 			return
 		}
 	}
@@ -149,11 +152,10 @@ func (w *writer) delivered(pushed time.Time) {
 	}
 }
 
-// close hands in the last frame of a stream that has ended. It counts no more,
-// however long the farewell takes.
+// close hands in the last frame of a stream that has ended.
 func (w *writer) close(st *stream) {
 	st.over = true
-	w.server.options.Gateway.Unsubscribe(st.sub)
+	w.server.uncount(st)
 	cause := st.sub.Cause()
 	st.socket.hurry(lastWords)
 	if cause.Reason != "" { // else the subscriber ended it

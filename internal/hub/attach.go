@@ -98,8 +98,9 @@ func (m *Manager) encode(s *Sub, j job) {
 }
 
 func (m *Manager) encodeBeside(s *Sub, j job) {
-	m.encoders <- struct{}{}
-	defer func() { <-m.encoders }()
+	slots := m.encoders[j.piece.typ]
+	slots <- struct{}{}
+	defer func() { <-slots }()
 	var frames [][]byte
 	var failure any
 	func() {

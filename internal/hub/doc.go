@@ -2,7 +2,8 @@
 //
 // A writer pushes commits that are already encoded; each subscriber pulls the
 // frames that are due to it. The hub moves bytes: it knows neither what the
-// entries mean nor how frames travel.
+// entries mean nor how frames travel. Whoever writes them says the latter with an
+// [Encoding].
 //
 // What a subscriber may rely on:
 //
@@ -17,16 +18,25 @@
 //     available until it has caught up, as long as the window stays below twice
 //     its limits.
 //
-// What a writer may rely on:
+// What whoever pushes may rely on:
 //
 //   - [Manager.Push] and [Manager.PushDelta] never wait for a subscriber. They
-//     take a lock that is never held while something is encoded.
+//     take a lock that is never held while something is encoded, and their cost
+//     does not grow with the number of subscribers that share a [Feed].
 //   - A slow subscriber costs a cursor, not a queue. Frames and snapshots are
-//     encoded once for all subscribers of a class that need the same ones.
+//     encoded once for all subscribers of a class and an encoding that need the
+//     same ones.
+//   - A crowd of joiners costs one snapshot. A few at a time are given it, so that
+//     not all of them fill their buffers at once; those that are slow keep nobody
+//     waiting for more than half a second.
+//
+// What the goroutine that serves a [Feed] may rely on: [Sub.Next] returns at once.
+// What takes long to encode is encoded beside it.
 //
 // Nothing here is durable. Push what may be seen, and nothing before that, except
 // to subscribers that asked for it with SubOptions.Ahead.
 //
-// Ownership of bytes: what is pushed and what [Sub.Next] returns is shared and
-// must never be changed by anyone.
+// Ownership of bytes: what is pushed and what [Sub.Next] hands out is shared and
+// must never be changed by anyone. The encoded entries and states that are pushed
+// hold no line break.
 package hub

@@ -7,7 +7,8 @@ type Encoding struct {
 	Room int
 	// Wrap returns what travels of a frame. b[Room:] is its JSON, without a line
 	// break. Wrap owns b: it may write to it and append, and return any part of it
-	// or other bytes. It is called from any goroutine, without a lock held.
+	// or other bytes. It is called from any goroutine, for a heartbeat with a lock
+	// held.
 	Wrap func(h Header, b []byte) []byte
 }
 

@@ -28,7 +28,7 @@ type Options struct {
 // any goroutine, but only one at a time may push.
 type Manager struct {
 	options  Options
-	encoders chan struct{} // bounds what is encoded beside the writers at a time
+	encoders map[FrameType]chan struct{} // bound what is encoded beside the writers at a time
 
 	// registry guards who is there. It is taken before mu when both are needed.
 	registry sync.RWMutex
@@ -88,7 +88,10 @@ func NewManager(o Options) *Manager {
 		classes: make(map[classKey]*class),
 
 		snapshots: snapshotCache{budget: snapshotBudget},
-		encoders:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		encoders: map[FrameType]chan struct{}{
+			Snapshot: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+			Delta:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		},
 	}
 	m.seats.m = m
 	m.window.reset(0, 0)

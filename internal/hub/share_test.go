@@ -3,20 +3,21 @@ package hub
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 )
 
 // counted makes a commit and a state that count how often they are encoded.
-type counted struct{ entries, parts int }
+type counted struct{ entries, parts atomic.Int64 }
 
 func (c *counted) commit(seq uint64) Commit {
 	plain := fixed(seq, "1")
-	return Commit{SeqNo: seq, Entries: func(class Class) [][]byte { c.entries++; return plain.Entries(class) }}
+	return Commit{SeqNo: seq, Entries: func(class Class) [][]byte { c.entries.Add(1); return plain.Entries(class) }}
 }
 
 func (c *counted) state(seq uint64) State {
 	return State{SeqNo: seq, Parts: func(Class, int) [][]byte {
-		c.parts++
+		c.parts.Add(1)
 		return [][]byte{[]byte(`{"a":[1]}`), []byte(`{"a":[2]}`)}
 	}}
 }
@@ -42,12 +43,12 @@ func TestEncodedOnce(t *testing.T) {
 		return bytes
 	}
 	// A heartbeat of its own for each, and two parts for each of two classes.
-	if got := len(read()); got != 100+4 || n.parts != 2 {
-		t.Errorf("%d frames from %d encodings, want 104 from 2", got, n.parts)
+	if got := len(read()); got != 100+4 || n.parts.Load() != 2 {
+		t.Errorf("%d frames from %d encodings, want 104 from 2", got, n.parts.Load())
 	}
 	m.PushDelta(n.state(2), n.commit(1), n.commit(2))
-	if got := len(read()); got != 2 || n.entries != 4 {
-		t.Errorf("%d frames from %d encodings, want 2 from 4", got, n.entries)
+	if got := len(read()); got != 2 || n.entries.Load() != 4 {
+		t.Errorf("%d frames from %d encodings, want 2 from 4", got, n.entries.Load())
 	}
 	m.tick()
 	if got := len(read()); got != 1 {
@@ -68,16 +69,16 @@ func TestSnapshotKeptForJoiners(t *testing.T) {
 	}
 	joiner()
 	joiner()
-	if n.parts != 1 {
-		t.Errorf("%d encodings for two joiners of one state", n.parts)
+	if n.parts.Load() != 1 {
+		t.Errorf("%d encodings for two joiners of one state", n.parts.Load())
 	}
 	m.PushDelta(n.state(1), n.commit(1))
 	if len(m.snapshots.pieces) != 0 || m.snapshots.bytes != 0 {
 		t.Errorf("%d snapshots of %d bytes kept of a state that has passed", len(m.snapshots.pieces), m.snapshots.bytes)
 	}
 	joiner()
-	if n.parts != 2 {
-		t.Errorf("%d encodings for joiners of two states", n.parts)
+	if n.parts.Load() != 2 {
+		t.Errorf("%d encodings for joiners of two states", n.parts.Load())
 	}
 }
 

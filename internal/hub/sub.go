@@ -73,7 +73,11 @@ func newSub(m *Manager, id uint64, o SubOptions) *Sub {
 func (s *Sub) Owner() any { return s.owner }
 
 // Signal tells the writer of the subscriber's feed to look at it.
-func (s *Sub) Signal() { s.feed.signal(s) }
+func (s *Sub) Signal() {
+	s.manager.mu.Lock()
+	defer s.manager.mu.Unlock()
+	s.feed.signal(s)
+}
 
 // Wake receives a signal when Next of a subscriber without a feed may have
 // frames. One signal may stand for many, and a signal may come for nothing.

@@ -1,0 +1,105 @@
+package hub
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// crowdAtTheDoor is a manager with a snapshot of several parts that is too large to
+// go without a seat, and n who join it.
+func crowdAtTheDoor(t *testing.T, n int) (*Manager, []*Sub) {
+	t.Helper()
+	m := NewManager(Options{Epoch: "e"})
+	m.Push(State{Parts: func(_ Class, max int) [][]byte { return [][]byte{make([]byte, max), make([]byte, max)} }})
+	var subs []*Sub
+	for range n {
+		s, err := m.AddSub(SubOptions{})
+		must(t, err)
+		take(s, 1) // the heartbeat
+		subs = append(subs, s)
+	}
+	return m, subs
+}
+
+// reading returns how many of the subscribers are given frames.
+func reading(subs []*Sub) (n int) {
+	for _, s := range subs {
+		n += len(take(s, 1))
+	}
+	return n
+}
+
+// TestFewReadSnapshotsAtATime, in the order in which they came.
+func TestFewReadSnapshotsAtATime(t *testing.T) {
+	m, subs := crowdAtTheDoor(t, maxSeats+3)
+	first, rest := subs[:maxSeats], subs[maxSeats:]
+	if got := reading(first); got != maxSeats {
+		t.Errorf("%d read, want %d", got, maxSeats)
+	}
+	if got := reading(rest); got != 0 {
+		t.Errorf("%d more read, want none", got)
+	}
+	var b Batch
+	first[0].Next(&b, 1)
+	if len(b.Frames) != 1 || !b.More {
+		t.Errorf("the last part came with more %v, want its writer to come back", b.More)
+	}
+	if got := reading(rest); got != 0 {
+		t.Errorf("%d read before the last part of another was written", got)
+	}
+	first[0].Next(&b, 1)
+	for len(rest[0].Wake()) > 0 {
+		<-rest[0].Wake()
+	}
+	m.RemoveSub(first[1])
+	first[2].End(TokenEnded)
+	<-rest[1].Wake()
+	<-rest[2].Wake()
+	if got := reading(rest); got != 3 {
+		t.Errorf("%d read after three have left, want 3", got)
+	}
+	for _, s := range subs {
+		m.RemoveSub(s)
+	}
+	idle(t, m)
+}
+
+// TestSeatsLapse: those who read slowly keep nobody out for long.
+func TestSeatsLapse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, subs := crowdAtTheDoor(t, 3*maxSeats)
+		reading(subs)
+		advance(seatTime - time.Millisecond)
+		if got := reading(subs[maxSeats:]); got != 0 {
+			t.Errorf("%d read before a seat has lapsed", got)
+		}
+		advance(time.Millisecond)
+		if got := reading(subs[maxSeats:]); got != maxSeats {
+			t.Errorf("%d read when the first seats have lapsed, want %d", got, maxSeats)
+		}
+		if got := reading(subs[:maxSeats]); got != maxSeats {
+			t.Errorf("%d of those who had them read on, want all", got)
+		}
+		advance(seatTime)
+		if got := reading(subs[2*maxSeats:]); got != maxSeats {
+			t.Errorf("%d read when the next seats have lapsed, want %d", got, maxSeats)
+		}
+		for _, s := range subs {
+			m.RemoveSub(s)
+		}
+		idle(t, m)
+	})
+}
+
+// TestSmallSnapshotsNeedNoSeat once they are handed out.
+func TestSmallSnapshotsNeedNoSeat(t *testing.T) {
+	m, _ := start(Options{})
+	for range 2 * maxSeats {
+		s, err := m.AddSub(SubOptions{Class: all})
+		must(t, err)
+		if got := take(s, 1<<20); len(got) != 2 {
+			t.Fatalf("%d frames, want a heartbeat and a snapshot", len(got))
+		}
+	}
+}
