@@ -30,7 +30,8 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 	if err != nil {
 		return err
 	}
-	log.Info().Str("addr", listener.Addr().String()).Str("data", c.Data).Str("version", version).Msg("listening")
+	// Whatever the level: programs read the address here.
+	log.Log().Str(zerolog.LevelFieldName, "info").Str("addr", listener.Addr().String()).Str("data", c.Data).Str("version", version).Msg("listening")
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

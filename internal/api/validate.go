@@ -38,6 +38,13 @@ func newValidator() *validator.Validate {
 
 // validateInto checks v, a pointer to a struct, by its tags.
 func validateInto(v any, base string, f *faults) {
+	if r, ok := v.(*directory.DirectorySyncRequest); ok && obviouslyValid(r) {
+		return
+	}
+	validateByTags(v, base, f)
+}
+
+func validateByTags(v any, base string, f *faults) {
 	err := validate.Struct(v)
 	found, ok := errors.AsType[validator.ValidationErrors](err)
 	if err != nil && !ok {

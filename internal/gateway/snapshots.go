@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -130,14 +131,23 @@ func describe(s *directory.State) wal.Snapshot {
 	return wal.Snapshot{SeqNo: s.SeqNo(), Rows: s.RowCount(), Digest: s.Digest()}
 }
 
+// rowsInTurn is how many rows are written before others get their turn: some
+// tens of microseconds.
+const rowsInTurn = 256
+
 // writeRows writes all rows of a frozen state and returns how many bytes they
-// are. It allocates next to nothing and takes no lock, so that writing goes on.
+// are. It allocates next to nothing, takes no lock and gives way, so that writing
+// goes on.
 func writeRows(w io.Writer, s *directory.State) (total int64, err error) {
+	n := 0
 	for row := range s.EncodedRows() {
 		if _, err := w.Write(row); err != nil {
 			return total, err
 		}
 		total += int64(len(row))
+		if n++; n%rowsInTurn == 0 {
+			runtime.Gosched()
+		}
 	}
 	return total, nil
 }

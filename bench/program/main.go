@@ -1,0 +1,196 @@
+// Command program measures the gateway as a whole: the real binary, started as a process of its own on a disk, driven
+// through its HTTP API. It writes REPORT-program.md and REPORT-program.json.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/replication-gateway/gateway/bench/internal/report"
+	"github.com/replication-gateway/gateway/bench/internal/server"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	switch err := run(ctx, os.Args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, "program:", err)
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "program:", err)
+		os.Exit(1)
+	}
+}
+
+var errUsage = errors.New("wrong usage")
+
+// options is what a run is asked to do.
+type options struct {
+	Rounds      int           `json:"rounds"`
+	For         time.Duration `json:"for_ns"`
+	Warm        time.Duration `json:"warm_ns"`
+	Connections []int         `json:"connections"`
+	Rate        int           `json:"rate"`
+	Fleet       fleet         `json:"fleet"`
+	Entries     int           `json:"sync_entries"`
+	Replay      int           `json:"replay_rows"`
+	Figures     []string      `json:"figures"`
+
+	gateway, disk, out string
+}
+
+// figure is one thing that is measured, and the sections that it brings.
+type figure struct {
+	name    string
+	measure func(context.Context, *bench) ([]report.Section, error)
+}
+
+var all = []figure{
+	{"commits", commits},
+	{"fleet", wholeFleet},
+	{"snapshots", snapshots},
+	{"sync", syncs},
+	{"replay", replay},
+}
+
+// quick is what -quick sets, as far as it is not set otherwise.
+var quick = map[string]string{
+	"rounds": "2", "for": "300ms", "warm": "100ms", "nodes": "20000", "users": "2000", "entries": "2000", "replay-rows": "20000",
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	f := flag.NewFlagSet("program", flag.ContinueOnError)
+	f.IntVar(&o.Rounds, "rounds", 5, "`times` that each candidate has its turn")
+	f.DurationVar(&o.For, "for", 3*time.Second, "how long a candidate is measured in its turn")
+	f.DurationVar(&o.Warm, "warm", 500*time.Millisecond, "how long it runs before that")
+	connections := f.String("connections", "1,64,256", "how many connections commit at the same time, `numbers` apart by commas")
+	f.IntVar(&o.Rate, "rate", 500, "`commits` a second of the stream whose latency is measured beside a snapshot")
+	f.IntVar(&o.Fleet.Nodes, "nodes", 1_000_000, "`nodes` of the fleet, each a member of one network")
+	f.IntVar(&o.Fleet.Networks, "networks", 10, "`networks` of the fleet")
+	f.IntVar(&o.Fleet.Users, "users", 100_000, "`users` of the fleet's first network, all from one directory sync")
+	f.IntVar(&o.Entries, "entries", 100_000, "`entries` of the directory syncs that are measured")
+	f.IntVar(&o.Replay, "replay-rows", 200_000, "`rows` that are replayed from a log that has no snapshot yet")
+	f.StringVar(&o.gateway, "gateway", "", "gateway `program` to measure; without one it is built from this source")
+	f.StringVar(&o.disk, "dir", os.TempDir(), "`folder` on the disk to measure; what is made there is removed again")
+	f.StringVar(&o.out, "out", ".", "`folder` for the report")
+	short := f.Bool("quick", false, "a small fleet and short turns, to see that all runs; the figures mean little")
+	names := make([]string, len(all))
+	for i, x := range all {
+		names[i] = x.name
+	}
+	chosen := f.String("figures", strings.Join(names, ","), "what to measure, `names` apart by commas")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, err
+		}
+		return o, errUsage // the flag set has said why
+	}
+	if *short {
+		if err := hurry(f); err != nil {
+			return o, err
+		}
+	}
+	for text := range strings.SplitSeq(*connections, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || !within(n, 1, maxConnections) {
+			return o, fmt.Errorf("%w: %q is no number of connections from 1 to %d", errUsage, text, maxConnections)
+		}
+		o.Connections = append(o.Connections, n)
+	}
+	o.Figures = strings.Split(*chosen, ",")
+	for _, name := range o.Figures {
+		if !slices.Contains(names, name) {
+			return o, fmt.Errorf("%w: no figure %q, there are %s", errUsage, name, strings.Join(names, ", "))
+		}
+	}
+	if f.NArg() > 0 || o.Rounds < 1 || o.For <= 0 || o.Warm < 0 || o.Rate < 1 || !o.Fleet.valid() ||
+		!within(o.Entries, 1, maxEntries) || !within(o.Replay, 1, maxReplay) {
+		return o, fmt.Errorf("%w: see -h", errUsage)
+	}
+	return o, nil
+}
+
+func within(n, least, most int) bool { return least <= n && n <= most }
+
+// hurry sets the flags that -quick stands for.
+func hurry(f *flag.FlagSet) error {
+	given := map[string]bool{}
+	f.Visit(func(x *flag.Flag) { given[x.Name] = true })
+	for name, value := range quick {
+		if given[name] {
+			continue
+		}
+		if err := f.Set(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func run(ctx context.Context, args []string) (err error) {
+	if len(args) > 0 && args[0] == asPeer {
+		return runPeer(args[1:])
+	}
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(o.disk, "program-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	environment, err := report.Describe(dir)
+	if err != nil {
+		return err
+	}
+	b := &bench{options: o, dir: dir}
+	if b.program, err = theGateway(ctx, o, dir); err != nil {
+		return err
+	}
+	r := report.Report{
+		Title:       "The whole program",
+		Command:     "go run ./program",
+		Intro:       fmt.Sprintf(intro, o.Rounds),
+		Environment: environment,
+		Parameters:  o,
+	}
+	for _, f := range all {
+		if !slices.Contains(o.Figures, f.name) {
+			continue
+		}
+		sections, err := f.measure(ctx, b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		r.Sections = append(r.Sections, sections...)
+	}
+	r.Samples = b.samples
+	return r.Write(o.out, "REPORT-program")
+}
+
+// theGateway returns the path of the program to measure.
+func theGateway(ctx context.Context, o options, dir string) (string, error) {
+	if o.gateway != "" {
+		return filepath.Abs(o.gateway)
+	}
+	progress("building the gateway")
+	return server.Build(ctx, dir)
+}
+
+const intro = `The gateway as a process of its own, with its defaults, on a disk, driven over loopback connections by a program on the
+same machine. The driver's requests are bytes made beforehand, and of the answers it looks at status and length. What takes turns
+does so for %d rounds; a figure is the median of the rounds, its extremes in brackets; a ratio is the median of the
+ratios within each round. CPU is what the server's process alone used, user and system, as /proc tells it in steps of 10 ms.`
