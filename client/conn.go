@@ -21,7 +21,9 @@ import (
 // The gateway is answered, and its silence noticed, only while Next runs. A Conn
 // that nobody calls Next on is given up by the gateway after a while.
 type Conn struct {
-	ws *websocket.Conn
+	ws      *websocket.Conn
+	reading context.Context // what is read is read under it
+	hangUp  context.CancelFunc
 
 	// Of the goroutine in Next.
 	stream   stream
@@ -41,13 +43,20 @@ const (
 	chunk = 8 << 10
 	// kept is the buffer that one large frame may leave behind for the next.
 	kept = 1 << 20
+	// farewell is how long the gateway gets for its answer to a close.
+	farewell = time.Second
 	// assumedInterval is taken for the interval until the gateway tells it.
 	assumedInterval = 15 * time.Second
 )
 
 func newConn(ws *websocket.Conn, since *Position) *Conn {
 	ws.SetReadLimit(maxFrame)
-	c := &Conn{ws: ws, stream: stream{asked: since}, silence: 2 * assumedInterval}
+	c := &Conn{ws: ws, silence: 2 * assumedInterval}
+	if since != nil {
+		p := *since
+		c.stream.asked = &p
+	}
+	c.reading, c.hangUp = context.WithCancel(context.Background())
 	c.watchdog = time.AfterFunc(c.silence, func() { c.cut(ErrSilent) })
 	c.watchdog.Stop()
 	return c
@@ -98,8 +107,7 @@ func (c *Conn) next() (Frame, error) {
 
 // read returns the next message, in memory of its own.
 func (c *Conn) read() ([]byte, error) {
-	// Without a context: what ends the connection closes it.
-	typ, r, err := c.ws.Reader(context.Background())
+	typ, r, err := c.ws.Reader(c.reading)
 	if err != nil {
 		return nil, lost(err)
 	}
@@ -151,16 +159,18 @@ func (c *Conn) Ack(ctx context.Context, p Position) error {
 }
 
 // Close ends the stream and lets Next return ErrClosed. It takes leave of the
-// gateway, which takes a round trip, or some seconds if the gateway is gone.
-// Closing what is closed does nothing.
+// gateway, which takes a round trip. If the gateway is gone it takes a second, or
+// up to five while Next does not run. Closing what is closed does nothing.
 func (c *Conn) Close() error {
 	c.leave(ErrClosed)
 	return nil
 }
 
-// leave ends the connection for a cause of this side.
+// leave ends the connection for a cause of this side, and says so to the gateway.
 func (c *Conn) leave(cause error) {
 	c.end(cause)
+	late := time.AfterFunc(farewell, c.hangUp) // closes the connection if it is being read
+	defer late.Stop()
 	_ = c.ws.Close(websocket.StatusNormalClosure, "") // the connection is over, whatever comes of it
 }
 

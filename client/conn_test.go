@@ -280,6 +280,30 @@ func TestContextEndsNext(t *testing.T) {
 	}
 }
 
+// TestTheDeadAreLeftSoon: a gateway that answers nothing does not hold up who
+// leaves it.
+func TestTheDeadAreLeftSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := make(chan struct{})
+		defer close(gone)
+		c := dial(t, stream(t, func(s *speaker) {
+			s.greet()
+			<-gone
+		}))
+		next(t, c)
+		next(t, c)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		start := time.Now()
+		if _, err := c.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Next: %v", err)
+		}
+		if took := time.Since(start); took != 3*time.Second/2 {
+			t.Errorf("took %v, want 1.5s", took)
+		}
+	})
+}
+
 func TestCloseEndsNext(t *testing.T) {
 	left := make(chan error, 1)
 	c := dial(t, stream(t, func(s *speaker) {

@@ -24,8 +24,8 @@ func TestCutsLoseNothing(t *testing.T) {
 			h := start(t, func(o *gateway.Options) { o.WindowCommits = 2 })
 			random, cuts := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4))
 			do(h, putNetwork(7))
-			do(h, batch(1, 400, 300))
-			h.proxy.limit(func() int64 { return cuts.Int64N(1 << (8 + cuts.IntN(most-7))) })
+			do(h, batch(1, 200, 100))
+			h.proxy.limit(func() int64 { return cuts.Int64N(1 << (9 + cuts.IntN(most-8))) })
 			s, w := followed(t, h, compression)
 
 			for i := range 30 {
@@ -33,10 +33,10 @@ func TestCutsLoseNothing(t *testing.T) {
 				case i == 20:
 					h.restart()
 				case i%9 == 8:
-					do(h, batch(1000*i, 300, 1000)) // in several frames
+					do(h, batch(1000, 260, 1000+i)) // in several frames
 				default:
-					do(h, putNode(uint32(random.IntN(500)+1), fmt.Sprint("round ", i)))
-					do(h, join(7, uint32(random.IntN(400)+1)))
+					do(h, putNode(uint32(random.IntN(300)+1), fmt.Sprint("round ", i)))
+					do(h, join(7, uint32(random.IntN(200)+1)))
 				}
 				if i%3 == 0 {
 					_, p := h.gateway.State()

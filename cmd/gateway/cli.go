@@ -12,6 +12,8 @@ import (
 // GATEWAY_DATA, and so on.
 type cli struct {
 	Serve    serveCmd    `cmd:"" default:"withargs" help:"Run a gateway."`
+	Watch    watchCmd    `cmd:"" help:"Print what a gateway sends, frame by frame; reconnects and resumes."`
+	Token    tokenCmd    `cmd:"" help:"Make, list and revoke tokens."`
 	Wal      walCmd      `cmd:"" help:"Check or print the data of a stopped gateway."`
 	Snapshot snapshotCmd `cmd:"" help:"Back a gateway up and restore it."`
 	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`

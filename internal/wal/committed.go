@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 )
 
@@ -65,38 +64,42 @@ type committedFile struct {
 	epoch   string // in force
 	newest  uint64 // newest known
 	written uint64 // newest in the file
-	closed  bool
+	ended   error  // what marks are refused with, nil while the file takes them
 	buf     [sectorSize]byte
 }
 
 // createCommitted makes the file; it is durable when createCommitted returns.
-func createCommitted(fsys FS, dir string, m commitMark) (*committedFile, error) {
-	path := filepath.Join(dir, committedName)
-	f, err := fsys.Open(path+tempSuffix, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+func createCommitted(fsys FS, path string, m commitMark) (*committedFile, error) {
+	c, err := draftCommitted(fsys, path+tempSuffix, m)
 	if err != nil {
-		return nil, fmt.Errorf("create committed file: %w", err)
+		return nil, err
 	}
-	c := &committedFile{file: f}
-	encodeCommitMark(&c.buf, m)
-	err = writeFull(f, c.buf[:], 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = fsys.Rename(path+tempSuffix, path)
-	}
-	if err == nil {
-		err = fsys.SyncDir(dir)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), f.Close())
+	if err := place(fsys, path+tempSuffix, path); err != nil {
+		return nil, errors.Join(fmt.Errorf("create %s: %w", path, err), c.Close())
 	}
 	return c, nil
 }
 
-// openCommitted opens the file with a flag of package os and reads it. A folder without it gives nil.
-func openCommitted(fsys FS, dir string, flag int) (*committedFile, commitMark, error) {
-	path := filepath.Join(dir, committedName)
+// draftCommitted makes the file under a temporary name, which is not durable; its content is when draftCommitted
+// returns.
+func draftCommitted(fsys FS, temp string, m commitMark) (*committedFile, error) {
+	f, err := fsys.Open(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return nil, fmt.Errorf("create committed file: %w", err)
+	}
+	c := &committedFile{file: f, epoch: m.epoch}
+	err = c.write(m.seqNo)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create %s: %w", temp, err), f.Close())
+	}
+	return c, nil
+}
+
+// openCommitted opens the file with a flag of package os and reads it. Where there is none it gives nil.
+func openCommitted(fsys FS, path string, flag int) (*committedFile, commitMark, error) {
 	f, err := fsys.Open(path, flag)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, commitMark{}, nil
@@ -149,8 +152,8 @@ func (c *committedFile) learn(seqNo uint64) {
 func (c *committedFile) advance(seqNo uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed {
-		return ErrClosed
+	if c.ended != nil {
+		return c.ended
 	}
 	if seqNo <= c.written {
 		return nil
@@ -191,9 +194,12 @@ func (c *committedFile) write(seqNo uint64) error {
 }
 
 // Close closes the file.
-func (c *committedFile) Close() error {
+func (c *committedFile) Close() error { return c.end(ErrClosed) }
+
+// end closes the file and says why no mark is taken any more.
+func (c *committedFile) end(reason error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.closed = true
+	c.ended = reason
 	return c.file.Close()
 }

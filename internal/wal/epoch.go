@@ -35,10 +35,10 @@ func (l *File) BeginEpoch(name string) error {
 	return nil
 }
 
-// replaceEmpty puts an empty segment of another lineage in the place of the active one. Both have the same name, so
+// replaceEmpty puts an empty segment of another lineage in the place of the active one. Both have the same path, so
 // that the change of it is all at once.
 func (l *File) replaceEmpty(first uint64, lineage []Epoch) error {
-	fresh, err := l.activate(createSegment(l.fs, l.dir, segmentHeader{first: first, lineage: lineage}, l.segmentSize))
+	fresh, err := l.activate(createSegment(l.fs, l.active.path, segmentHeader{first: first, lineage: lineage}, l.segmentSize))
 	if err != nil {
 		return err
 	}

@@ -24,12 +24,16 @@ var (
 	ErrEpoch = errors.New("unusable epoch")
 	// ErrCut says that records were asked for that have been cut off.
 	ErrCut = errors.New("log was cut")
+	// ErrReplaced ends the reading of a log that was replaced meanwhile.
+	ErrReplaced = errors.New("log was replaced")
 	// ErrNoSnapshot says that no snapshot of that seq_no is stored.
 	ErrNoSnapshot = errors.New("no such snapshot")
 	// ErrNotEmpty refuses to restore into a folder that holds something.
 	ErrNotEmpty = errors.New("folder is not empty")
 	// ErrUnfinished says that a restore into the folder did not come to its end. It can be run again.
 	ErrUnfinished = errors.New("restore was not finished")
+	// ErrReplacing says that a log takes the place of another, and that a crash came in between. Open ends it.
+	ErrReplacing = errors.New("replacing the log was not finished; the next start of the gateway does that")
 	// ErrNoLog says that a folder holds nothing of a log.
 	ErrNoLog = errors.New("folder holds no log")
 )

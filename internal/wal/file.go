@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // keepBuffer is the largest frame buffer that is kept from one Append to the next.
@@ -18,26 +19,30 @@ type File struct {
 	fs          FS
 	segmentSize int64
 	lock        io.Closer
-	mark        *committedFile
 
 	// writing is held while the end of the log changes.
 	writing sync.Mutex
 	active  activeSegment
 	buf     []byte // frame under construction
 
-	// keeping is held while snapshots are written and while what is not needed goes. It is never taken while writing
-	// is held, except by Close.
+	// keeping is held while snapshots are written and while what is not needed goes. Who takes writing too takes it
+	// after keeping. Only with both of them held does the log become another.
 	keeping sync.Mutex
 	owed    []string // paths of files that are to go and may still be there, in the order in which they must
 
 	// mu guards what readers see. It is never held across I/O.
 	mu        sync.RWMutex
-	lineage   []Epoch    // changes while writing is held too
-	segments  []*segment // oldest first, never empty; the last one is active
-	snapshots []stored   // oldest first
+	mark      *committedFile // changes while keeping and writing are held too
+	lineage   []Epoch        // changes while writing is held too
+	segments  []*segment     // oldest first, never empty; the last one is active
+	snapshots []stored       // oldest first
 	last      uint64
 	failure   error // what ended writing
 	closed    bool
+	between   bool // one log takes the place of another, and neither can be read
+	// era counts how often that happened. It moves on while mu is held, before a path leads to a file of the new log:
+	// what was read is of the log that it was taken for when the era is still the same afterwards.
+	era atomic.Uint64
 }
 
 var _ Log = (*File)(nil)
@@ -141,7 +146,7 @@ func (a activeSegment) append(frame []byte) error {
 // a successor, and an unsealed segment an empty one at most. The seal carries what may be shown before the group that
 // is about to be written.
 func (l *File) roll(next uint64, lineage []Epoch) error {
-	fresh, err := l.activate(createSegment(l.fs, l.dir, segmentHeader{first: next, lineage: lineage}, l.segmentSize))
+	fresh, err := l.activate(createSegment(l.fs, segmentPath(l.dir, next), segmentHeader{first: next, lineage: lineage}, l.segmentSize))
 	if err != nil {
 		return err
 	}
@@ -187,14 +192,17 @@ func (l *File) fail(err error) error {
 
 // MarkCommitted implements Log.
 func (l *File) MarkCommitted(seqNo uint64) error {
-	if last := l.Last(); seqNo > last {
+	l.mu.RLock()
+	last, mark := l.last, l.mark // of the same log: a mark never comes into the file of another
+	l.mu.RUnlock()
+	if seqNo > last {
 		return fmt.Errorf("%w: committed %d, where the log ends at %d", ErrOrder, seqNo, last)
 	}
-	err := l.mark.advance(seqNo)
-	if err != nil && !errors.Is(err, ErrClosed) {
-		return l.fail(err)
+	err := mark.advance(seqNo)
+	if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrReplaced) {
+		return err
 	}
-	return err
+	return l.fail(err)
 }
 
 // Last implements Log.
@@ -205,7 +213,12 @@ func (l *File) Last() uint64 {
 }
 
 // Committed implements Log.
-func (l *File) Committed() uint64 { return l.mark.known() }
+func (l *File) Committed() uint64 {
+	l.mu.RLock()
+	mark := l.mark
+	l.mu.RUnlock()
+	return mark.known()
+}
 
 // Lineage implements Log.
 func (l *File) Lineage() []Epoch {
@@ -227,17 +240,17 @@ func (l *File) Size() int64 {
 
 // Close implements Log.
 func (l *File) Close() error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
 	l.mu.Lock()
 	again := l.closed
-	l.closed = true
+	l.closed = true // which a SaveSnapshot and a Replace under way see, and end
 	l.mu.Unlock()
+	l.keeping.Lock()
+	defer l.keeping.Unlock()
+	l.writing.Lock()
+	defer l.writing.Unlock()
 	if again {
 		return nil
 	}
-	l.keeping.Lock() // a SaveSnapshot under way sees that the log is closed, and ends
-	defer l.keeping.Unlock()
 	// The folder is given free last, when nothing of this process can write to it.
 	return errors.Join(l.active.close(), l.mark.Close(), l.lock.Close())
 }

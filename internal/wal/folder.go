@@ -11,15 +11,21 @@ const (
 	lockName = "lock"
 	// restoringName is a file that is there from the beginning of a restore to its end.
 	restoringName = "restoring"
+	// replacingName is what the committed file of a log that takes the place of another is called from the moment on
+	// at which that is decided until it is done.
+	replacingName = "replacing"
+	// incomingSuffix stands behind the names of the other files of such a log until they take their places.
+	incomingSuffix = ".new"
 )
 
 // folder is what the names in a log's folder say.
 type folder struct {
 	segments  []string // names, oldest first
 	snapshots []uint64 // seq_nos, oldest first
-	halves    []string // names of what a crash left half made
+	halves    []string // names of files that have no place; what a crash left half made, unless replacing is true
 	marked    bool     // the committed file is there
 	restoring bool
+	replacing bool
 	locked    bool // the lock file is there
 }
 
@@ -31,12 +37,8 @@ func listFolder(fsys FS, dir string) (folder, error) {
 	}
 	var d folder
 	for _, name := range names {
-		if base, half := strings.CutSuffix(name, tempSuffix); half {
-			if _, own := numberedName(base, segmentSuffix); own || base == committedName || base == restoredName {
-				d.halves = append(d.halves, name)
-			} else if _, own := numberedName(base, snapshotSuffix); own {
-				d.halves = append(d.halves, name)
-			}
+		if half(name) {
+			d.halves = append(d.halves, name)
 			continue
 		}
 		if seqNo, ok := numberedName(name, snapshotSuffix); ok {
@@ -47,11 +49,24 @@ func listFolder(fsys FS, dir string) (folder, error) {
 		}
 		d.marked = d.marked || name == committedName
 		d.restoring = d.restoring || name == restoringName
+		d.replacing = d.replacing || name == replacingName
 		d.locked = d.locked || name == lockName
 	}
 	slices.Sort(d.segments)
 	slices.Sort(d.snapshots)
 	return d, nil
+}
+
+// half tells whether a name is that of a file of a log which has not taken its place.
+func half(name string) bool {
+	base, temp := strings.CutSuffix(name, tempSuffix)
+	base, incoming := strings.CutSuffix(base, incomingSuffix)
+	_, segment := numberedName(base, segmentSuffix)
+	_, snapshot := numberedName(base, snapshotSuffix)
+	if segment || snapshot {
+		return temp || incoming
+	}
+	return temp && !incoming && (base == committedName || base == replacingName || base == restoredName)
 }
 
 // empty tells whether there is nothing of a log.
@@ -61,7 +76,7 @@ func (d folder) empty() bool { return len(d.segments) == 0 && len(d.snapshots) =
 func (d folder) all() []string {
 	names := slices.Concat(d.halves, d.segments)
 	for _, seqNo := range d.snapshots {
-		names = append(names, filepath.Base(snapshotPath("", seqNo)))
+		names = append(names, snapshotPath("", seqNo))
 	}
 	if d.marked {
 		names = append(names, committedName)

@@ -43,6 +43,15 @@ type Handle interface {
 // OSFS is the real file system.
 var OSFS FS = osFS{}
 
+// place gives a file that is durable its name, durably: that of its folder is synced. When it fails the file may be
+// there under either name, and which one is durable is not known.
+func place(fsys FS, temp, path string) error {
+	if err := fsys.Rename(temp, path); err != nil {
+		return err
+	}
+	return fsys.SyncDir(filepath.Dir(path))
+}
+
 // osFS implements OSFS.
 type osFS struct{}
 

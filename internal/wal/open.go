@@ -46,6 +46,7 @@ type Recovery struct {
 	Last      uint64 // newest seq_no
 	Torn      *Torn  // nil after a clean end
 	Snapshots int    // stored, the unreadable ones too
+	Replaced  bool   // an accident had interrupted a Replace when that was decided, and Open carried it out
 	// Unreadable says which snapshots have a damaged header. They are passed over; the rest of a snapshot is checked
 	// when it is read.
 	Unreadable []*DamageError
@@ -63,7 +64,8 @@ type Torn struct {
 // Open opens the log in a folder, which it makes when it is not there, and takes the folder for this process alone:
 // ErrLocked when another has it, ErrUnfinished when a restore into it did not come to its end. It checks every frame,
 // cuts off a torn last write, and refuses any other damage with a DamageError; whenever it fails because of what it
-// found it has changed nothing.
+// found it has changed nothing. A Replace that was interrupted when it was decided is carried out first, once all of
+// the new log is found to be there.
 //
 // The log may begin later than with seq_no 1 when it follows without a gap on the oldest stored snapshot, and a
 // snapshot must be of this history and not be newer than the log's end. Beyond that a snapshot whose header is damaged
@@ -98,7 +100,13 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 	if names.restoring {
 		return nil, r, fmt.Errorf("%s: %w", dir, ErrUnfinished)
 	}
-	marks, mark, err := openCommitted(o.FS, dir, os.O_RDWR)
+	if names.replacing {
+		if names, err = finishReplacing(o.FS, dir, names); err != nil {
+			return nil, r, fmt.Errorf("finish replacing the log: %w", err)
+		}
+		r.Replaced = true
+	}
+	marks, mark, err := openCommitted(o.FS, filepath.Join(dir, committedName), os.O_RDWR)
 	if err != nil {
 		return nil, r, err
 	}
@@ -128,7 +136,7 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 
 	if marks == nil {
 		// The last step of beginning a history, so that a log without the file is a log that holds nothing.
-		if marks, err = createCommitted(o.FS, dir, commitMark{epoch: l.epoch()}); err != nil {
+		if marks, err = createCommitted(o.FS, filepath.Join(dir, committedName), commitMark{epoch: l.epoch()}); err != nil {
 			return nil, r, errors.Join(err, file.Close())
 		}
 		opened = append(opened, marks)
@@ -183,7 +191,7 @@ func (l *File) begin(epoch string) (*segment, Handle, error) {
 		return nil, nil, err
 	}
 	l.lineage = []Epoch{{Name: epoch}}
-	s, file, err := createSegment(l.fs, l.dir, segmentHeader{first: 1, lineage: l.lineage}, l.segmentSize)
+	s, file, err := createSegment(l.fs, segmentPath(l.dir, 1), segmentHeader{first: 1, lineage: l.lineage}, l.segmentSize)
 	l.segments = []*segment{s}
 	return s, file, err
 }

@@ -48,22 +48,19 @@ func (p *pacedFile) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// finish makes the file durable and gives it its name in a folder. When that fails, the file is not there under its
-// temporary name and may be there, whole, under the other.
-func (p *pacedFile) finish(dir, path string) error {
+// finish makes the file durable and gives it its name. When that fails, the file is not there under its temporary
+// name and may be there, whole, under the other.
+func (p *pacedFile) finish(path string) error {
 	err := p.goOn()
 	if err == nil {
 		err = p.file.Sync()
 	}
 	err = errors.Join(err, p.file.Close())
 	if err == nil {
-		err = p.fs.Rename(p.temp, path)
+		err = place(p.fs, p.temp, path)
 	}
 	if err != nil {
 		_ = p.fs.Remove(p.temp)
-		return fmt.Errorf("finish %s: %w", path, err)
-	}
-	if err := p.fs.SyncDir(dir); err != nil {
 		return fmt.Errorf("finish %s: %w", path, err)
 	}
 	return nil

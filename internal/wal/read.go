@@ -11,10 +11,27 @@ import (
 
 // Read implements Log. It reads through files of its own and takes no lock while it does.
 func (l *File) Read(after uint64, yield func(seqNo uint64, record []byte) error) error {
-	segments, err := l.view(after)
+	segments, era, err := l.view(after)
 	if err != nil {
 		return err
 	}
+	var refused error // of yield
+	err = l.readSegments(segments, after, func(seqNo uint64, record []byte) error {
+		if l.era.Load() != era {
+			return ErrReplaced
+		}
+		refused = yield(seqNo, record)
+		return refused
+	})
+	// Whatever else went wrong then, and if nothing did, it is of no account: the files may be those of another log.
+	if refused == nil && l.era.Load() != era {
+		return fmt.Errorf("%w while it was read", ErrReplaced)
+	}
+	return err
+}
+
+// readSegments yields the records after a seq_no that segments hold.
+func (l *File) readSegments(segments []segment, after uint64, yield func(uint64, []byte) error) error {
 	for _, s := range segments {
 		if _, ok := s.waypointBefore(after + 1); !ok {
 			continue
@@ -42,18 +59,19 @@ func (l *File) openSegment(s segment) (Handle, error) {
 	return f, nil
 }
 
-// view copies the segments that hold records after a seq_no, as they stand now.
-func (l *File) view(after uint64) ([]segment, error) {
+// view copies the segments that hold records after a seq_no, as they stand now, and tells the era.
+func (l *File) view(after uint64) ([]segment, uint64, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	if l.closed {
-		return nil, ErrClosed
+	era := l.era.Load()
+	if err := l.readable(); err != nil {
+		return nil, era, err
 	}
 	if after >= l.last {
-		return nil, nil
+		return nil, era, nil
 	}
 	if first := l.segments[0].first; after+1 < first {
-		return nil, fmt.Errorf("%w: asked for what follows %d, the log begins with %d", ErrCut, after, first)
+		return nil, era, fmt.Errorf("%w: asked for what follows %d, the log begins with %d", ErrCut, after, first)
 	}
 	// The newest segment that begins at or before after+1 holds it.
 	from := sort.Search(len(l.segments), func(i int) bool { return l.segments[i].first > after+1 }) - 1
@@ -61,7 +79,18 @@ func (l *File) view(after uint64) ([]segment, error) {
 	for _, s := range l.segments[from:] {
 		view = append(view, *s)
 	}
-	return view, nil
+	return view, era, nil
+}
+
+// readable tells whether there is something to read. It is called with mu held.
+func (l *File) readable() error {
+	switch {
+	case l.closed:
+		return ErrClosed
+	case l.between:
+		return ErrReplaced
+	}
+	return nil
 }
 
 // readRecords yields the records after a seq_no that a segment holds, of which there is one at least, and closes its

@@ -82,21 +82,22 @@ func restore(dir string, o Options, from io.Reader, rows func(Snapshot, io.Reade
 		f.abandon()
 		return Snapshot{}, err
 	}
-	if err := f.finish(dir, snapshotPath(dir, s.SeqNo)); err != nil {
+	if err := f.finish(snapshotPath(dir, s.SeqNo)); err != nil {
 		return Snapshot{}, err
 	}
 	s.Lineage = append(s.Lineage, Epoch{Name: o.NewEpoch(), SeqNo: s.SeqNo})
 	if err := checkLineage(s.Lineage, s.SeqNo); err != nil {
 		return Snapshot{}, err
 	}
-	_, file, err := createSegment(o.FS, dir, segmentHeader{first: s.SeqNo + 1, lineage: s.Lineage}, o.SegmentSize)
+	_, file, err := createSegment(o.FS, segmentPath(dir, s.SeqNo+1), segmentHeader{first: s.SeqNo + 1, lineage: s.Lineage}, o.SegmentSize)
 	if err != nil {
 		return Snapshot{}, err
 	}
 	if err := file.Close(); err != nil {
 		return Snapshot{}, fmt.Errorf("close segment: %w", err)
 	}
-	mark, err := createCommitted(o.FS, dir, commitMark{epoch: s.Lineage[len(s.Lineage)-1].Name, seqNo: s.SeqNo})
+	m := commitMark{epoch: s.Lineage[len(s.Lineage)-1].Name, seqNo: s.SeqNo}
+	mark, err := createCommitted(o.FS, filepath.Join(dir, committedName), m)
 	if err != nil {
 		return Snapshot{}, err
 	}

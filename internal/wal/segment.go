@@ -47,11 +47,11 @@ func segmentPath(dir string, first uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("%020d%s", first, segmentSuffix))
 }
 
-// createSegment makes an empty segment and fills its beginning with zeros. It appears under its name whole or not at
+// createSegment makes an empty segment and fills its beginning with zeros. It appears under its path whole or not at
 // all, and is durable when createSegment returns.
-func createSegment(fsys FS, dir string, h segmentHeader, size int64) (*segment, Handle, error) {
+func createSegment(fsys FS, path string, h segmentHeader, size int64) (*segment, Handle, error) {
 	head := encodeSegmentHeader(&h)
-	s := &segment{segmentHeader: h, path: segmentPath(dir, h.first), end: h.length}
+	s := &segment{segmentHeader: h, path: path, end: h.length}
 	temp := s.path + tempSuffix
 	f, err := fsys.Open(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
@@ -65,10 +65,7 @@ func createSegment(fsys FS, dir string, h segmentHeader, size int64) (*segment, 
 		err = f.Sync()
 	}
 	if err == nil {
-		err = fsys.Rename(temp, s.path)
-	}
-	if err == nil {
-		err = fsys.SyncDir(dir)
+		err = place(fsys, temp, path)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("create segment %s: %w", s.path, err), f.Close())

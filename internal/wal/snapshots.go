@@ -24,15 +24,11 @@ func (l *File) SaveSnapshot(s Snapshot, rows func(io.Writer) error) error {
 		return err
 	}
 	path := snapshotPath(l.dir, s.SeqNo)
-	f, err := startFile(l.fs, path+tempSuffix, l.usable)
+	f, err := l.draftSnapshot(path, s, rows)
 	if err != nil {
-		return fmt.Errorf("create snapshot: %w", err)
-	}
-	if err := EncodeSnapshot(f, s, rows); err != nil {
-		f.abandon()
 		return err
 	}
-	if err := f.finish(l.dir, path); err != nil {
+	if err := f.finish(path); err != nil {
 		// It may have its name, and whether it keeps it is not known.
 		l.owed = append(l.owed, path)
 		_ = l.removeOwed() // the next Cut tries again
@@ -45,6 +41,20 @@ func (l *File) SaveSnapshot(s Snapshot, rows func(io.Writer) error) error {
 	l.snapshots = append(l.snapshots, stored{seqNo: s.SeqNo})
 	slices.SortFunc(l.snapshots, func(a, b stored) int { return cmp.Compare(a.seqNo, b.seqNo) })
 	return nil
+}
+
+// draftSnapshot writes the snapshot that is to have a path, under a temporary name. It ends when the log fails or is
+// closed.
+func (l *File) draftSnapshot(path string, s Snapshot, rows func(io.Writer) error) (*pacedFile, error) {
+	f, err := startFile(l.fs, path+tempSuffix, l.usable)
+	if err != nil {
+		return nil, fmt.Errorf("create snapshot: %w", err)
+	}
+	if err := EncodeSnapshot(f, s, rows); err != nil {
+		f.abandon()
+		return nil, err
+	}
+	return f, nil
 }
 
 // admitSnapshot refuses a snapshot that must not be stored and fills in its lineage. One that is known to be damaged
@@ -90,21 +100,26 @@ func (l *File) Snapshots() []uint64 {
 // ReadSnapshot implements Log. It reads through a file of its own and takes no lock while it does.
 func (l *File) ReadSnapshot(seqNo uint64, rows func(Snapshot, io.Reader) error) error {
 	l.mu.RLock()
-	closed, lineage := l.closed, l.lineage
+	lineage, era, err := l.lineage, l.era.Load(), l.readable()
 	l.mu.RUnlock()
-	if closed {
-		return ErrClosed
+	if err != nil {
+		return err
 	}
 	if !l.stores(seqNo) {
 		return fmt.Errorf("%w: %d", ErrNoSnapshot, seqNo)
 	}
 	path := snapshotPath(l.dir, seqNo)
-	_, err := readSnapshot(l.fs, path, seqNo, nil, func(s Snapshot, r io.Reader) error {
+	var refused error // of rows
+	_, err = readSnapshot(l.fs, path, seqNo, nil, func(s Snapshot, r io.Reader) error {
 		if d := checkIdentity(path, seqNo, s, lineage); d != nil {
 			return d
 		}
-		return rows(s, r)
+		refused = rows(s, r)
+		return refused
 	})
+	if l.era.Load() != era && (refused == nil || errors.Is(err, ErrDamaged)) {
+		return fmt.Errorf("%w while the snapshot of %d was read", ErrReplaced, seqNo)
+	}
 	if gone := (*fs.PathError)(nil); errors.As(err, &gone) && gone.Path == path && errors.Is(gone, fs.ErrNotExist) {
 		if !l.stores(seqNo) {
 			return fmt.Errorf("%w: %d", ErrNoSnapshot, seqNo) // cut in the meantime
@@ -112,7 +127,7 @@ func (l *File) ReadSnapshot(seqNo uint64, rows func(Snapshot, io.Reader) error) 
 		err = &DamageError{File: path, SeqNo: seqNo, Reason: "the file is missing"}
 	}
 	if errors.Is(err, ErrDamaged) {
-		l.distrust(seqNo)
+		l.distrust(seqNo, era)
 	}
 	return err
 }
@@ -124,10 +139,13 @@ func (l *File) stores(seqNo uint64) bool {
 	return slices.ContainsFunc(l.snapshots, func(s stored) bool { return s.seqNo == seqNo })
 }
 
-// distrust remembers that a snapshot is damaged.
-func (l *File) distrust(seqNo uint64) {
+// distrust remembers that a snapshot of an era is damaged.
+func (l *File) distrust(seqNo, era uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.era.Load() != era {
+		return
+	}
 	l.snapshots = slices.Clone(l.snapshots)
 	for i := range l.snapshots {
 		if l.snapshots[i].seqNo == seqNo {

@@ -17,8 +17,8 @@ import (
 // would cut it off.
 //
 // The error is nil or joins the DamageErrors. Otherwise nothing could be checked: ErrLocked when a gateway has the
-// folder, ErrUnfinished when a restore into it did not come to its end, ErrNoLog when there is nothing of a log in it,
-// or an error of reading.
+// folder, ErrUnfinished when a restore into it did not come to its end, ErrReplacing when a Replace was interrupted
+// that the next Open carries out, ErrNoLog when there is nothing of a log in it, or an error of reading.
 func Verify(dir string, fsys FS, report func(Checked)) error {
 	return VerifyRows(dir, fsys, report, func(Snapshot, io.Reader) error { return nil })
 }
@@ -82,6 +82,10 @@ func enter(dir string, fsys FS) (_ folder, release func() error, err error) {
 	switch {
 	case names.restoring:
 		err = fmt.Errorf("%s: %w", dir, ErrUnfinished)
+	case names.replacing:
+		if _, err = checkDecided(fsys, dir, names); err == nil {
+			err = fmt.Errorf("%s: %w", dir, ErrReplacing)
+		}
 	case names.empty():
 		err = fmt.Errorf("%s: %w", dir, ErrNoLog)
 	}
@@ -96,11 +100,12 @@ func (s *survey) readMark() error {
 	if !s.names.marked {
 		return nil
 	}
-	file, mark, err := openCommitted(s.fs, s.dir, os.O_RDONLY)
+	path := filepath.Join(s.dir, committedName)
+	file, mark, err := openCommitted(s.fs, path, os.O_RDONLY)
 	if file != nil {
 		err = errors.Join(err, file.Close())
 	}
-	c := Checked{Path: filepath.Join(s.dir, committedName), Kind: CommittedFile, Done: true, Last: mark.seqNo}
+	c := Checked{Path: path, Kind: CommittedFile, Done: true, Last: mark.seqNo}
 	if err != nil && !errors.As(err, &c.Damage) {
 		return err
 	}

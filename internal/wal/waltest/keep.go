@@ -12,18 +12,29 @@ import (
 	"github.com/replication-gateway/gateway/internal/wal"
 )
 
-// stateAt is what the tests take for the state at a seq_no.
-func stateAt(seqNo uint64) []byte { return bytes.Repeat(fmt.Appendf(nil, "state at %d. ", seqNo), 100) }
-
-// saveState stores the snapshot of a seq_no.
-func saveState(l wal.Log, seqNo uint64) error {
-	return l.SaveSnapshot(wal.Snapshot{SeqNo: seqNo, Rows: seqNo + 1, Digest: ^seqNo}, func(w io.Writer) error {
-		_, err := w.Write(stateAt(seqNo))
-		return err
-	})
+// stateAt is what the tests take for the state at a seq_no of a history: an epoch and a seq_no name one state.
+func stateAt(seqNo uint64, lineage []wal.Epoch) []byte {
+	epoch := ""
+	for _, e := range lineage {
+		if e.SeqNo <= seqNo {
+			epoch = e.Name
+		}
+	}
+	return bytes.Repeat(fmt.Appendf(nil, "state at %d of %s. ", seqNo, epoch), 100)
 }
 
-// readState reads a snapshot that must be as saveState stored it, of a history that the log's goes on.
+// snapshotOf is what the tests say of the state at a seq_no, and its rows.
+func snapshotOf(seqNo uint64, lineage []wal.Epoch) (wal.Snapshot, func(io.Writer) error) {
+	return wal.Snapshot{SeqNo: seqNo, Lineage: lineage, Rows: seqNo + 1, Digest: ^seqNo}, func(w io.Writer) error {
+		_, err := w.Write(stateAt(seqNo, lineage))
+		return err
+	}
+}
+
+// saveState stores the snapshot of a seq_no.
+func saveState(l wal.Log, seqNo uint64) error { return l.SaveSnapshot(snapshotOf(seqNo, l.Lineage())) }
+
+// readState reads a snapshot that must be as snapshotOf made it, of a history that the log's goes on.
 func readState(l wal.Log, seqNo uint64) error {
 	called := false
 	err := l.ReadSnapshot(seqNo, func(s wal.Snapshot, r io.Reader) error {
@@ -33,7 +44,7 @@ func readState(l wal.Log, seqNo uint64) error {
 			return err
 		}
 		lineage, n := l.Lineage(), len(s.Lineage)
-		if s.SeqNo != seqNo || s.Rows != seqNo+1 || s.Digest != ^seqNo || !bytes.Equal(rows, stateAt(seqNo)) ||
+		if s.SeqNo != seqNo || s.Rows != seqNo+1 || s.Digest != ^seqNo || !bytes.Equal(rows, stateAt(seqNo, s.Lineage)) ||
 			n == 0 || n > len(lineage) || !slices.Equal(s.Lineage, lineage[:n]) || s.Lineage[n-1].SeqNo > seqNo {
 			return fmt.Errorf("snapshot of %d: %+v with %.40q in a history of %v", seqNo, s, rows, lineage)
 		}

@@ -18,10 +18,10 @@ func Model(t *testing.T, newStore func(t testing.TB) Store) {
 func testModel(t *rapid.T, store Store) {
 	l := open(t, store)
 	defer func() { closeLog(t, l) }()
-	var model []string
+	var model []string     // up to Last; what is before First is never read
 	var snapshots []uint64 // oldest first
 	lineage := l.Lineage()
-	committed, window := uint64(0), uint64(0)
+	committed, window, replaced := uint64(0), uint64(0), 0
 	records := rapid.SliceOfN(rapid.SliceOfN(rapid.ByteRange(1, 255), 1, 1000), 1, 5)
 	seqNos := func(t *rapid.T, what string) uint64 { return rapid.Uint64Range(0, uint64(len(model))).Draw(t, what) }
 	t.Repeat(map[string]func(*rapid.T){
@@ -74,6 +74,27 @@ func testModel(t *rapid.T, store Store) {
 				t.Fatal(err)
 			}
 			snapshots = stay(snapshots, window)
+		},
+		"replace": func(t *rapid.T) {
+			seqNo := rapid.Uint64Range(0, uint64(len(model)+5)).Draw(t, "snapshot")
+			lineage = slices.Clone(lineage[:rapid.IntRange(0, len(lineage)).Draw(t, "epochs in common")])
+			began := uint64(0)
+			for len(lineage) > 0 && lineage[len(lineage)-1].SeqNo > seqNo {
+				lineage = lineage[:len(lineage)-1]
+			}
+			if n := len(lineage); n > 0 {
+				began = lineage[n-1].SeqNo
+			}
+			if len(lineage) == 0 || rapid.Bool().Draw(t, "of another epoch") {
+				replaced++
+				began = rapid.Uint64Range(began, seqNo).Draw(t, "began behind")
+				lineage = append(lineage, wal.Epoch{Name: fmt.Sprintf("other-%d", replaced), SeqNo: began})
+			}
+			if err := l.Replace(snapshotOf(seqNo, lineage)); err != nil {
+				t.Fatal(err)
+			}
+			model, snapshots = make([]string, seqNo), []uint64{seqNo}
+			committed, window = seqNo, seqNo
 		},
 		"": func(t *rapid.T) {
 			if l.Last() != uint64(len(model)) || l.Committed() != committed || !slices.Equal(l.Lineage(), lineage) {

@@ -33,6 +33,10 @@ func Run(t *testing.T, newStore func(t testing.TB) Store) {
 		"RowsFail":              testRowsFail,
 		"Cut":                   testCut,
 		"KeepWhileAppending":    testKeepWhileAppending,
+		"Replace":               testReplace,
+		"ReplaceRefusals":       testReplaceRefusals,
+		"ReadWhileReplaced":     testReadWhileReplaced,
+		"Follow":                testFollow,
 		"Closed":                testClosed,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newStore(t)) })
@@ -278,6 +282,9 @@ func testClosed(t *testing.T, store Store) {
 	}
 	if err := l.Cut(2); !errors.Is(err, wal.ErrClosed) {
 		t.Errorf("Cut: %v, want ErrClosed", err)
+	}
+	if err := l.Replace(snapshotOf(2, []wal.Epoch{{Name: "late"}})); !errors.Is(err, wal.ErrClosed) {
+		t.Errorf("Replace: %v, want ErrClosed", err)
 	}
 	if err := l.BeginEpoch("late"); !errors.Is(err, wal.ErrClosed) {
 		t.Errorf("BeginEpoch: %v, want ErrClosed", err)
