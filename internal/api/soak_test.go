@@ -13,6 +13,8 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/replication-gateway/gateway/internal/api"
+	"github.com/replication-gateway/gateway/internal/gateway"
 	"github.com/replication-gateway/gateway/internal/hub/hubtest"
 )
 
@@ -98,10 +100,10 @@ func (r *roamer) roam(last uint64) error {
 }
 
 // TestStreamsKeepPromisesOverSockets has subscribers of every kind come, go and stall
-// while small and large commits are made. What each has put together in the end must
+// while small and large commits are made, and fall out of a window of a few. What each has put together in the end must
 // be the state.
 func TestStreamsKeepPromisesOverSockets(t *testing.T) {
-	h := start(t, compressed)
+	h := start(t, compressed, func(_ *api.Options, g *gateway.Options) { g.WindowCommits = 4 })
 	const commits = 48
 	last := h.seqNo() + commits
 	var roaming sync.WaitGroup

@@ -156,7 +156,7 @@ func (m *Manager) release(s *Sub) {
 	p.readers--
 	if p.typ == Snapshot {
 		m.snapshots.released(s.class, p)
-		m.snapshots.outdated(m.state, m.generation)
+		m.snapshots.outdated(m.state, m.generation, m.seats.busy())
 	}
 }
 

@@ -122,7 +122,7 @@ func (m *Manager) Push(s State) {
 	}
 	m.pinned = nil
 	m.deltas.reset()
-	m.snapshots.outdated(s, m.generation)
+	m.snapshots.outdated(s, m.generation, m.seats.busy())
 	m.beats.reset()
 	m.mu.Unlock()
 	m.wakeAll()
@@ -162,7 +162,7 @@ func (m *Manager) append(s State, commits []Commit, now time.Time) {
 		m.window.append(&held{Commit: c, pushed: now})
 	}
 	m.window.trim(s.SeqNo, m.pin())
-	m.snapshots.outdated(s, m.generation)
+	m.snapshots.outdated(s, m.generation, m.seats.busy())
 }
 
 // SetEpoch begins a new history that goes on from the present one: the window

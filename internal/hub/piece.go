@@ -101,23 +101,27 @@ type snapshotCache struct {
 	bytes  int // of all that are ready and either cached or read
 }
 
-// get returns a snapshot to start from, or nil if a new one must be encoded.
+// get returns a snapshot to start from, or nil if a new one must be encoded. An
+// older one will do as long as what was pushed since is little beside it: a crowd
+// of joiners is let in a few at a time, while writing goes on.
 func (c *snapshotCache) get(of *class, now State, generation uint64, w *window) *piece {
 	p := c.pieces[of]
 	switch {
 	case p == nil || p.generation != generation || p.to+1 < w.oldest:
 		return nil
-	case !p.ready, p.to == now.SeqNo, c.bytes > c.budget:
+	case !p.ready, p.to == now.SeqNo, c.bytes > c.budget, w.end(now.SeqNo)-w.end(p.to) <= p.bytes/2:
 		return p
 	}
 	return nil
 }
 
-// add makes p the newest snapshot of a class. One that it replaces is still being
-// read, or else outdated would have forgotten it.
+// add makes p the newest snapshot of a class.
 func (c *snapshotCache) add(of *class, p *piece) {
 	if c.pieces == nil {
 		c.pieces = make(map[*class]*piece)
+	}
+	if old := c.pieces[of]; old != nil {
+		c.forget(of, old)
 	}
 	c.pieces[of] = p
 }
@@ -167,10 +171,11 @@ func (c *snapshotCache) shrink() {
 	}
 }
 
-// outdated forgets what nobody reads and no joiner would be given any more.
-func (c *snapshotCache) outdated(now State, generation uint64) {
+// outdated forgets what nobody reads and no joiner would be given any more. While
+// joining says that some are on their way in, older ones are kept for them.
+func (c *snapshotCache) outdated(now State, generation uint64, joining bool) {
 	for of, p := range c.pieces {
-		if p.readers == 0 && (p.to != now.SeqNo || p.generation != generation) {
+		if p.readers == 0 && (p.generation != generation || p.to != now.SeqNo && !joining) {
 			c.forget(of, p)
 		}
 	}

@@ -59,6 +59,9 @@ func (c *seats) take(s *Sub) bool {
 	return false
 }
 
+// busy reports whether anybody has a seat or waits for one.
+func (c *seats) busy() bool { return len(c.taken) > 0 }
+
 func (c *seats) sit(s *Sub) {
 	s.seat = seated
 	c.taken = append(c.taken, sitting{s, time.Now()})

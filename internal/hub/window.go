@@ -9,6 +9,7 @@ import (
 type held struct {
 	Commit
 	pushed time.Time
+	end    int // bytes of all commits up to this one, since the last reset
 }
 
 // window is the newest commits, without holes. It is not safe for concurrent use.
@@ -28,6 +29,7 @@ type window struct {
 	keptBytes int     // of oldest to last
 	bytes     int     // of first to last
 	base      uint64  // digest of the state at oldest-1
+	baseEnd   int     // end of the commit oldest-1
 }
 
 // reset empties the window; the next commit is the one after seq.
@@ -45,6 +47,7 @@ func (w *window) at(seq uint64) *held { return w.commits[w.head+int(seq-w.oldest
 
 // append takes the commit after last.
 func (w *window) append(c *held) {
+	c.end = w.end(w.last()) + c.Bytes
 	w.commits = append(w.commits, c)
 	w.keptBytes += c.Bytes
 	w.bytes += c.Bytes
@@ -55,6 +58,14 @@ func (w *window) append(c *held) {
 func (w *window) between(seq, to uint64) []*held {
 	from := w.head + int(seq+1-w.oldest)
 	return slices.Clone(w.commits[from : from+int(to-seq)])
+}
+
+// end is that of the commit seq, for seq from oldest-1 to last.
+func (w *window) end(seq uint64) int {
+	if seq == w.oldest-1 {
+		return w.baseEnd
+	}
+	return w.at(seq).end
 }
 
 // digest is that of the state at seq, for seq from oldest-1 to last.
@@ -89,7 +100,7 @@ func (w *window) drop() {
 	w.head++
 	w.oldest++
 	w.keptBytes -= c.Bytes
-	w.base = c.Digest
+	w.base, w.baseEnd = c.Digest, c.end
 }
 
 // compact moves the commits to the front once half of the slots are empty, which
