@@ -20,14 +20,16 @@ const module = "github.com/replication-gateway/gateway"
 var mayImport = map[string][]string{
 	"":                     {},
 	"client":               {"internal/directory"},
-	"cmd/gateway":          {"", "client", "internal/api", "internal/gateway", "internal/directory", "internal/load", "internal/wal"},
+	"cmd/gateway":          {"", "client", "internal/api", "internal/gateway", "internal/directory", "internal/follow", "internal/load", "internal/wal", "internal/wholefile"},
 	"internal/api":         {"internal/gateway", "internal/directory", "internal/hub"},
-	"internal/gateway":     {"internal/directory", "internal/hub", "internal/wal"},
+	"internal/follow":      {"client", "internal/directory", "internal/gateway", "internal/wholefile"},
+	"internal/gateway":     {"internal/directory", "internal/hub", "internal/wal", "internal/wholefile"},
 	"internal/directory":   {},
 	"internal/hub":         {},
 	"internal/load":        {},
 	"internal/hub/hubtest": {},
 	"internal/wal":         {},
+	"internal/wholefile":   {},
 	"internal/wal/waltest": {"internal/wal"},
 }
 
@@ -37,7 +39,7 @@ var onlyIn = map[string][]string{
 	"github.com/coder/websocket":             {"client", "internal/api"},
 	"github.com/go-chi/chi/v5":               {"internal/api"},
 	"github.com/tidwall/btree":               {"internal/directory"},
-	"github.com/rs/zerolog":                  {"internal/api", "internal/gateway", "cmd/gateway"},
+	"github.com/rs/zerolog":                  {"internal/api", "internal/follow", "internal/gateway", "cmd/gateway"},
 	"github.com/go-playground/validator/v10": {"internal/api"},
 }
 

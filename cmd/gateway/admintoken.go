@@ -5,11 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/replication-gateway/gateway/internal/wholefile"
 )
 
 // adminTokenFile is where a generated admin token is kept, in the data folder.
@@ -33,10 +34,7 @@ func adminToken(dir string) (string, error) {
 	secret := make([]byte, 32)
 	rand.Read(secret)
 	token := base64.RawURLEncoding.EncodeToString(secret)
-	if err := writeWhole(path, func(w io.Writer) error {
-		_, err := io.WriteString(w, token+"\n")
-		return err
-	}); err != nil {
+	if err := wholefile.WriteString(path, token+"\n"); err != nil {
 		return "", fmt.Errorf("keep the admin token: %w", err)
 	}
 	return token, nil

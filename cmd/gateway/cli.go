@@ -16,6 +16,7 @@ type cli struct {
 	Token    tokenCmd    `cmd:"" help:"Make, list and revoke tokens."`
 	Wal      walCmd      `cmd:"" help:"Check or print the data of a stopped gateway."`
 	Snapshot snapshotCmd `cmd:"" help:"Back a gateway up and restore it."`
+	Promote  promoteCmd  `cmd:"" help:"Ask a standby to become primary."`
 	Version  versionCmd  `cmd:"" help:"Print version, commit and Go version."`
 	Health   healthCmd   `cmd:"" help:"Ask a gateway whether it is ready; for container health checks."`
 	Status   statusCmd   `cmd:"" help:"Show role, position, subscribers and lag of a gateway."`

@@ -21,6 +21,10 @@ type serveCmd struct {
 	AdminToken     string        `placeholder:"TOKEN" help:"Admin token. Without one it is made at the first start and kept in DATA/admin-token; one that is given is written nowhere."`
 	Demo           bool          `help:"Fill an empty data folder with a small fleet and keep changing it."`
 	Heartbeat      time.Duration `default:"15s" help:"Time between the heartbeats of a stream."`
+	Follow         string        `placeholder:"URL" help:"Run as a standby of the gateway there, until promoted."`
+	FollowToken    string        `placeholder:"TOKEN" help:"Token with the role replica to follow with."`
+	SyncStandbys   int           `default:"0" placeholder:"N" help:"Standbys that must have a write on disk before it is acknowledged and shown. Of a standby, from its promotion on."`
+	AckTimeout     time.Duration `default:"5s" help:"How long a write waits for them; then 504, and it is shown once they have it."`
 	Compression    string        `default:"on" placeholder:"on|off" help:"permessage-deflate for subscribers that offer it: each frame is compressed once for all of them."`
 	AllowedOrigin  []string      `placeholder:"ORIGIN" sep:"," help:"Origin, beside the gateway's own, whose pages may read and subscribe. Repeatable."`
 	MaxSubscribers int           `default:"50000" help:"Open streams; beyond it 503."`
@@ -49,6 +53,9 @@ func (c *serveCmd) Validate() error {
 	if err := validateToken("--admin-token", c.AdminToken); err != nil {
 		return err
 	}
+	if err := c.validateFollow(); err != nil {
+		return err
+	}
 	for _, origin := range c.AllowedOrigin {
 		u, err := url.Parse(origin)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
@@ -68,12 +75,34 @@ func (c *serveCmd) Validate() error {
 		atLeast("--heartbeat", c.Heartbeat, 10*time.Millisecond),
 		atLeast("--write-timeout", c.WriteTimeout, time.Millisecond),
 		atLeast("--drain", c.Drain, 0),
+		atLeast("--sync-standbys", c.SyncStandbys, 0),
+		atLeast("--ack-timeout", c.AckTimeout, time.Millisecond),
 		atLeast("--max-subscribers", c.MaxSubscribers, 1),
 		atLeast("--max-body", c.MaxBody, 1),
 		atLeast("--max-entries", c.MaxEntries, 1),
 		atLeast("--removal-count", c.RemovalCount, 0),
 		within("--removal-percent", c.RemovalPercent, 0, 100),
 	)
+}
+
+// validateFollow checks whom to follow, and how.
+func (c *serveCmd) validateFollow() error {
+	if c.Follow == "" {
+		if c.FollowToken != "" {
+			return errors.New("--follow-token: needs --follow")
+		}
+		return nil
+	}
+	if c.FollowToken == "" {
+		return errors.New("--follow: needs --follow-token, with a token of the role replica")
+	}
+	if c.Demo {
+		return errors.New("--demo: a standby changes nothing by itself")
+	}
+	if err := validateURL("--follow", c.Follow); err != nil {
+		return err
+	}
+	return validateToken("--follow-token", c.FollowToken)
 }
 
 func atLeast[T int | byteSize | time.Duration](flag string, v, least T) error {

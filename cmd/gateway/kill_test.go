@@ -104,6 +104,10 @@ func (p *process) subscribe(ctx context.Context, query string) *websocket.Conn {
 
 // followStream reads a stream to its end and has every frame checked.
 func (p *process) followStream(reader *hubtest.Validator) {
+	p.followStreamContext(p.t.Context(), reader)
+}
+
+func (p *process) followStreamContext(ctx context.Context, reader *hubtest.Validator) {
 	query := ""
 	if at, ok := reader.Position(); ok {
 		query = fmt.Sprintf("?epoch=%s&since=%d", at.Epoch, at.SeqNo)
@@ -111,13 +115,13 @@ func (p *process) followStream(reader *hubtest.Validator) {
 	} else {
 		reader.Connect()
 	}
-	conn := p.subscribe(p.t.Context(), query)
+	conn := p.subscribe(ctx, query)
 	if conn == nil {
 		return
 	}
 	defer conn.CloseNow()
 	for {
-		_, frame, err := conn.Read(p.t.Context())
+		_, frame, err := conn.Read(ctx)
 		if err != nil {
 			return // killed
 		}

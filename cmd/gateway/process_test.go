@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,9 +35,10 @@ type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	addr   string
-	ready  chan struct{} // closed when the gateway says that it is ready
 	read   chan struct{} // closed when stderr is at its end
 	mu     sync.Mutex
+	said   sync.Cond // of mu: signalled with each line
+	ended  bool      // stderr is at its end
 	stderr bytes.Buffer
 }
 
@@ -44,7 +46,22 @@ type process struct {
 // killed at the end of the test, if it still runs then.
 func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", dir, "--log-format", "json"}, args...)
+	p := launch(t, dir, args...)
+	p.awaitLog(`"message":"ready"`)
+	if status, body := p.call("GET", "/readyz", nil); status != http.StatusOK {
+		t.Fatalf("readyz: %d %s", status, body)
+	}
+	return p
+}
+
+// launch starts a gateway on the folder and waits until it listens.
+func launch(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	listen := []string{"--listen", "127.0.0.1:0"}
+	if slices.Contains(args, "--listen") {
+		listen = nil
+	}
+	args = append(append([]string{"serve", "--data", dir, "--log-format", "json"}, listen...), args...)
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asGateway+"=1", "GATEWAY_ADMIN_TOKEN="+testToken)
 	stderr, err := cmd.StderrPipe()
@@ -54,7 +71,8 @@ func start(t *testing.T, dir string, args ...string) *process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, cmd: cmd, ready: make(chan struct{}), read: make(chan struct{})}
+	p := &process{t: t, cmd: cmd, read: make(chan struct{})}
+	p.said.L = &p.mu
 	t.Cleanup(p.kill)
 	lines := bufio.NewReader(stderr)
 	first, err := lines.ReadBytes('\n')
@@ -67,27 +85,40 @@ func start(t *testing.T, dir string, args ...string) *process {
 	}
 	p.addr = line.Addr
 	go p.follow(lines)
-	select {
-	case <-p.ready:
-	case <-p.read:
-		t.Fatalf("the gateway ended before it was ready: %s", p.log())
-	}
-	if status, body := p.call("GET", "/readyz", nil); status != http.StatusOK {
-		t.Fatalf("readyz: %d %s", status, body)
-	}
 	return p
+}
+
+// awaitLog waits until the gateway has logged a line with the text.
+func (p *process) awaitLog(text string) {
+	p.t.Helper()
+	p.awaitLogAfter(0, text)
+}
+
+// awaitLogAfter is awaitLog for what comes after a mark.
+func (p *process) awaitLogAfter(mark int, text string) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !strings.Contains(p.stderr.String()[mark:], text) {
+		if p.ended {
+			p.t.Fatalf("the gateway ended and never logged %s:\n%s", text, p.stderr.String())
+		}
+		p.said.Wait()
+	}
 }
 
 func (p *process) follow(r io.Reader) {
 	defer close(p.read)
 	for scanner := bufio.NewScanner(r); scanner.Scan(); {
-		if bytes.Contains(scanner.Bytes(), []byte(`"message":"ready"`)) {
-			close(p.ready)
-		}
 		p.mu.Lock()
 		p.stderr.Write(append(scanner.Bytes(), '\n'))
+		p.said.Broadcast()
 		p.mu.Unlock()
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.said.Broadcast()
 }
 
 // log returns what the gateway wrote to stderr after its first line.
@@ -124,26 +155,8 @@ func (p *process) call(method, path string, body any) (int, []byte) {
 }
 
 func (p *process) callContext(ctx context.Context, method, path string, body any) (int, []byte) {
-	var content io.Reader
-	if body != nil {
-		b, err := json.Marshal(body)
-		if err != nil {
-			p.t.Error(err)
-			return 0, nil
-		}
-		content = bytes.NewReader(b)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.addr+path, content)
-	if err != nil {
-		p.t.Error(err)
-		return 0, nil
-	}
-	req.Header.Set("Authorization", "Bearer "+testToken)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
+	resp := p.request(ctx, method, path, body, "")
+	if resp == nil {
 		return 0, nil
 	}
 	defer resp.Body.Close()
@@ -152,6 +165,37 @@ func (p *process) callContext(ctx context.Context, method, path string, body any
 		return 0, nil
 	}
 	return resp.StatusCode, b
+}
+
+// request sends one request as admin, which waits for a position if one is
+// given, and returns the response, nil when there was none.
+func (p *process) request(ctx context.Context, method, path string, body any, position string) *http.Response {
+	var content io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			p.t.Error(err)
+			return nil
+		}
+		content = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.addr+path, content)
+	if err != nil {
+		p.t.Error(err)
+		return nil
+	}
+	req.Header.Set("Authorization", "Bearer "+testToken)
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if position != "" {
+		req.Header.Set("Gateway-Min-Position", position)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil
+	}
+	return resp
 }
 
 // must sends a request that has to be granted.

@@ -23,11 +23,19 @@ type remoteFlags struct {
 
 // Validate checks the flags. Kong calls it after parsing.
 func (r remoteFlags) Validate() error {
-	u, err := url.Parse(r.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("--url %q: want a URL such as http://127.0.0.1:8080", r.URL)
+	if err := validateURL("--url", r.URL); err != nil {
+		return err
 	}
 	return validateToken("--token", r.Token)
+}
+
+// validateURL reports whether s can be where a gateway is.
+func validateURL(flag, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("%s %q: want a URL such as http://127.0.0.1:8080", flag, s)
+	}
+	return nil
 }
 
 // validateToken reports whether s can travel in a header.

@@ -20,6 +20,7 @@ import (
 	assets "github.com/replication-gateway/gateway"
 	"github.com/replication-gateway/gateway/internal/api"
 	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/follow"
 	"github.com/replication-gateway/gateway/internal/gateway"
 )
 
@@ -38,6 +39,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 	p := program{serveCmd: c, io: io, log: log, listener: listener}
 	p.gateway = gateway.New(gateway.Options{
 		Dir: c.Data, Heartbeat: c.Heartbeat, MaxSubscribers: c.MaxSubscribers, Logger: log, Registry: registry,
+		Standby: c.Follow != "", SyncStandbys: c.SyncStandbys, AckTimeout: c.AckTimeout,
 	})
 	p.api = api.New(api.Options{
 		Gateway:        p.gateway,
@@ -84,10 +86,16 @@ func (p *program) run(ctx context.Context) error {
 		return nil
 	})
 	group.Go(func() error {
-		if err := p.open(ctx); err != nil || !p.Demo || ctx.Err() != nil {
+		if err := p.open(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
-		return runDemo(ctx, p.log, p.gateway)
+		switch {
+		case p.Follow != "":
+			return follow.Run(ctx, follow.Options{Gateway: p.gateway, Dir: p.Data, URL: p.Follow, Token: p.FollowToken, Logger: p.log})
+		case p.Demo:
+			return runDemo(ctx, p.log, p.gateway)
+		}
+		return nil
 	})
 	group.Go(func() error {
 		<-ctx.Done()

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/wholefile"
 )
 
 // snapshotCmd is about backups.
@@ -32,7 +33,7 @@ func (c snapshotSaveCmd) Run(ctx context.Context, stdio stdio) error {
 	defer resp.Body.Close()
 	meter := newMeter(stdio, "rows")
 	var backup gateway.Backup
-	err = writeWhole(c.File, func(w io.Writer) (err error) {
+	err = wholefile.Write(c.File, func(w io.Writer) (err error) {
 		backup, err = gateway.CheckBackup(io.TeeReader(resp.Body, w), meter.show)
 		return err
 	})

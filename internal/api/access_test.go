@@ -32,6 +32,7 @@ var mayCall = map[string]string{
 	"DELETE /networks/{network_id}/members/{node_id}": "a",
 	"POST /batch":                                     "a",
 	"GET /backup":                                     "a",
+	"POST /replication/promote":                       "a",
 	"GET /replication":                                "avr",
 	"GET /tokens":                                     "a",
 	"POST /tokens":                                    "a",

@@ -34,20 +34,26 @@ type written[R any] struct {
 	Record R      `json:",embed"`
 	SeqNo  uint64 `json:"seq_no"`
 	Epoch  string `json:"epoch"`
+	Acks   *int   `json:"acks,omitzero"` // standbys that have it on disk, where writes wait for some
 }
 
 // commit has a command carried out and answers with its record.
 func commit[R any](s *Server, c *call, command directory.Command[R]) error {
 	record, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
 	if err != nil {
-		return err
+		return c.unreplicated(err, outcome.Position, nil)
 	}
-	return answerWritten(c, http.StatusOK, record, outcome.Position)
+	return answerWritten(s, c, http.StatusOK, record, outcome.Position)
 }
 
-func answerWritten[R any](c *call, status int, record R, p directory.Position) error {
+func answerWritten[R any](s *Server, c *call, status int, record R, p directory.Position) error {
 	c.setPosition(p)
-	return c.answer(status, written[R]{record, p.SeqNo, p.Epoch})
+	w := written[R]{Record: record, SeqNo: p.SeqNo, Epoch: p.Epoch}
+	if s.options.Gateway.SyncStandbys() > 0 {
+		acks := s.options.Gateway.Acks(p.SeqNo)
+		w.Acks = &acks
+	}
+	return c.answer(status, w)
 }
 
 // page is a part of a list. Next is the key of the last item when more follow.

@@ -41,7 +41,7 @@ func (s *Server) authenticate(r *http.Request, stream bool) (caller, error) {
 	if s.adminHash != nil && subtle.ConstantTimeCompare(hash[:], s.adminHash[:]) == 1 {
 		return caller{actor: "token:admin", role: directory.AccessAdmin}, nil
 	}
-	state, _ := s.options.Gateway.State()
+	state, _ := s.options.Gateway.Durable()
 	t := state.Token(tokenID(token))
 	if t == nil || !matches(t, hash) || t.Expired(directory.TimeOf(s.options.Gateway.Now())) {
 		return caller{}, errUnauthorized

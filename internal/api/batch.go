@@ -49,10 +49,8 @@ type assignmentBody struct {
 
 // batchResult is the answer to a batch.
 type batchResult struct {
-	Ops     int    `json:"ops"`
-	Entries int    `json:"entries"`
-	SeqNo   uint64 `json:"seq_no"`
-	Epoch   string `json:"epoch"`
+	Ops     int `json:"ops"`
+	Entries int `json:"entries"`
 }
 
 func (s *Server) batch(c *call) error {
@@ -70,10 +68,9 @@ func (s *Server) batch(c *call) error {
 	}
 	entries, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, directory.Batch{Ops: ops})
 	if err != nil {
-		return err
+		return c.unreplicated(err, outcome.Position, nil)
 	}
-	c.setPosition(outcome.Position)
-	return c.answer(http.StatusOK, batchResult{len(ops), entries, outcome.Position.SeqNo, outcome.Position.Epoch})
+	return answerWritten(s, c, http.StatusOK, batchResult{len(ops), entries}, outcome.Position)
 }
 
 // opOf decodes the data of an op, whose place is at. The op is of no use when

@@ -45,33 +45,33 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return "dry-run", answerWritten(c, http.StatusOK, result, position)
+		return "dry-run", answerWritten(s, c, http.StatusOK, result, position)
 	}
 	if once {
 		return s.syncOnce(c, directory.Once[directory.DirectorySyncResult]{ReceiptID: receiptID, BodyHash: bodyHash, Command: command})
 	}
 	result, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
 	if err != nil {
-		return "", err
+		return "", c.unreplicated(err, outcome.Position, nil)
 	}
 	word := "unchanged"
 	if outcome.Changed {
 		word = "applied"
 	}
-	return word, answerWritten(c, http.StatusOK, result, outcome.Position)
+	return word, answerWritten(s, c, http.StatusOK, result, outcome.Position)
 }
 
 // syncOnce carries out a sync that bears an idempotency key.
 func (s *Server) syncOnce(c *call, command directory.Once[directory.DirectorySyncResult]) (string, error) {
-	answer, _, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
+	answer, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
 	if err != nil {
-		return "", err
+		return "", c.unreplicated(err, outcome.Position, nil)
 	}
 	word := "applied"
 	if answer.Stored {
 		word = "repeated"
 	}
-	return word, answerWritten(c, http.StatusOK, answer.Value, s.options.Gateway.PositionOf(answer.SeqNo))
+	return word, answerWritten(s, c, http.StatusOK, answer.Value, s.options.Gateway.PositionOf(answer.SeqNo))
 }
 
 // directoryStatus says how a network's directory stands.

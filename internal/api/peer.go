@@ -21,7 +21,8 @@ type peer struct {
 	head    [maxPeerHead]byte
 	have    int    // bytes of the head that have come
 	left    uint64 // bytes of the payload still to come, when the head is complete
-	payload []byte // of a control frame, as far as it has come
+	payload []byte // of a control frame, or what is kept of a message, as far as it has come
+	keep    int    // how many bytes of a message are kept; 0 for those who have nothing to say
 }
 
 // A head has up to 8 bytes more for the length, and the 4 bytes of the mask.
@@ -30,15 +31,18 @@ const (
 	maxPeerHead = leastHead + 8 + 4
 )
 
-// peerFrame is a frame that has come. Of a message, or a piece of one, the payload
-// has been thrown away.
+// peerFrame is a frame that has come. Of a message, or a piece of one, no more of
+// the payload is there than was to be kept.
 type peerFrame struct {
-	opcode  byte
-	payload []byte // unmasked
+	head    byte // the first: opcode and flags
+	payload []byte
+	size    uint64 // of the payload as it came
 }
 
+func (f peerFrame) opcode() byte { return f.head & 0xf }
+
 // message reports whether the frame is one of a message.
-func (f peerFrame) message() bool { return f.opcode < opClose }
+func (f peerFrame) message() bool { return f.opcode() < opClose }
 
 // errProtocol is what is wrong with bytes that a peer may not send.
 var errProtocol = errors.New("the peer broke the protocol")
@@ -66,9 +70,13 @@ func (p *peer) feed(b []byte) (n int, f peerFrame, complete bool, err error) {
 		}
 	}
 	take := min(p.left, uint64(len(b)-n))
-	if p.head[0]&opClose != 0 {
+	kept := int(take)
+	if p.head[0]&opClose == 0 {
+		kept = min(kept, p.keep-len(p.payload))
+	}
+	if kept > 0 {
 		mask := p.head[p.have-4 : p.have]
-		for _, c := range b[n : n+int(take)] {
+		for _, c := range b[n : n+kept] {
 			p.payload = append(p.payload, c^mask[len(p.payload)%4])
 		}
 	}
@@ -76,7 +84,7 @@ func (p *peer) feed(b []byte) (n int, f peerFrame, complete bool, err error) {
 	if p.left -= take; p.left > 0 {
 		return n, f, false, nil
 	}
-	f = peerFrame{p.head[0] & 0xf, p.payload}
+	f = peerFrame{p.head[0], p.payload, p.length()}
 	p.have, p.payload = 0, nil
 	return n, f, true, nil
 }

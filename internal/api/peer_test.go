@@ -17,7 +17,7 @@ func (p *peer) frames(b []byte, piece func() int) (list []string) {
 				return append(list, err.Error())
 			}
 			if complete {
-				list = append(list, fmt.Sprintf("%x %q", f.opcode, f.payload))
+				list = append(list, fmt.Sprintf("%x %q", f.opcode(), f.payload))
 			}
 			head = head[n:]
 		}

@@ -24,6 +24,7 @@ var (
 	errMalformed        = errors.New("the body is not one well-formed JSON value")
 	errUpgradeRequired  = errors.New("this path speaks WebSocket, version 13")
 	errDraining         = errors.New("the gateway is about to stop")
+	errNotPromotable    = errors.New("the standby cannot be promoted")
 	errNotReady         = errors.New("the gateway is not ready")
 )
 
@@ -58,6 +59,7 @@ var refusals = []struct {
 	{directory.ErrLastOwner, http.StatusConflict, "last-owner", ""},
 	{directory.ErrRemovalThreshold, http.StatusConflict, "removal-threshold", ""},
 	{directory.ErrPlanChanged, http.StatusConflict, "plan-changed", ""},
+	{errNotPromotable, http.StatusConflict, "not-ready", ""},
 	{errNotReady, http.StatusServiceUnavailable, "not-ready", ""},
 	{gateway.ErrStorageFailed, http.StatusServiceUnavailable, "storage-failed", "the gateway cannot write; whether this change was made shows after its restart"},
 	{hub.ErrNoState, http.StatusServiceUnavailable, "not-ready", "the gateway has no state to start from yet"},
@@ -65,6 +67,12 @@ var refusals = []struct {
 	{errDraining, http.StatusServiceUnavailable, "draining", ""},
 	{hub.ErrClosed, http.StatusServiceUnavailable, "draining", "the gateway is about to stop"},
 	{gateway.ErrClosed, http.StatusServiceUnavailable, "draining", "the gateway is about to stop"},
+	{gateway.ErrNoState, http.StatusServiceUnavailable, "not-ready", ""},
+	{gateway.ErrCannotFollow, http.StatusServiceUnavailable, "not-ready", ""},
+	{gateway.ErrStandby, http.StatusServiceUnavailable, "primary-unreachable", "this gateway has just become a standby"},
+	{gateway.ErrStandbysBehind, http.StatusServiceUnavailable, "standbys-behind", "what waits for the standbys fills the window; the change was not made"},
+	{errPrimaryUnreachable, http.StatusServiceUnavailable, "primary-unreachable", ""},
+	{gateway.ErrNotReplicated, http.StatusGatewayTimeout, "not-replicated", "the change is durable here, and not enough standbys have acknowledged it in time"},
 	{gateway.ErrPositionNotReached, http.StatusGatewayTimeout, "position-not-reached", "the gateway has not reached this position in time"},
 	{context.Canceled, http.StatusServiceUnavailable, "canceled", "the request was given up"}, // who asked is gone
 }
@@ -79,6 +87,29 @@ type problem struct {
 	RequestID string  `json:"request_id"`
 	Errors    []fault `json:"errors,omitempty"`
 	Plan      *plan   `json:",embed"`
+	Made      *made   `json:",embed"`
+}
+
+// made is what a change left that is durable and not replicated yet.
+type made struct {
+	SeqNo uint64          `json:"seq_no"`
+	Epoch string          `json:"epoch"`
+	Token *newTokenRecord `json:",embed"` // shown this once, whatever becomes of it
+}
+
+// unreplicatedError is ErrNotReplicated with what the change left.
+type unreplicatedError struct{ made }
+
+func (e *unreplicatedError) Error() string { return gateway.ErrNotReplicated.Error() }
+func (e *unreplicatedError) Unwrap() error { return gateway.ErrNotReplicated }
+
+// unreplicated adds to ErrNotReplicated where the change is; other errors stay.
+func (c *call) unreplicated(err error, p directory.Position, token *newTokenRecord) error {
+	if !errors.Is(err, gateway.ErrNotReplicated) {
+		return err
+	}
+	c.setPosition(p)
+	return &unreplicatedError{made{p.SeqNo, p.Epoch, token}}
 }
 
 // plan is what a directory sync that wants a confirmation would do.
@@ -111,6 +142,9 @@ func problemOf(err error) problem {
 	}
 	if f, ok := errors.AsType[*directory.OpError](err); ok {
 		p.Errors = []fault{{Pointer: pointer("/ops", f.Index), Code: p.Code, Detail: f.Err.Error()}}
+	}
+	if f, ok := errors.AsType[*unreplicatedError](err); ok {
+		p.Made = &f.made
 	}
 	if f, ok := errors.AsType[*directory.PlanError](err); ok {
 		r := f.Plan
@@ -147,7 +181,7 @@ func (s *Server) refuse(c *call, err error) {
 		c.header().Set("Upgrade", "websocket")
 		c.header().Set("Connection", "Upgrade")
 		c.header().Set("Sec-WebSocket-Version", "13")
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		c.header().Set("Retry-After", retryAfter)
 	}
 	if err := c.write(p.Status, "application/problem+json", p); err != nil {

@@ -2,20 +2,23 @@ package api
 
 import (
 	"cmp"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 
 	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
 )
-
-// rolePrimary is the role of a gateway that decides.
-const rolePrimary = "primary"
 
 // replicationStatus is where a gateway stands and who follows it.
 type replicationStatus struct {
 	Role            string             `json:"role"`
 	Epoch           string             `json:"epoch"`
 	SeqNo           uint64             `json:"seq_no"`
+	Primary         string             `json:"primary,omitzero"` // where a standby follows
 	SubscriberCount int                `json:"subscriber_count"`
 	Subscribers     []subscriberStatus `json:"subscribers"` // in the order in which they came
 }
@@ -25,8 +28,9 @@ type subscriberStatus struct {
 	ID          string         `json:"id"`
 	Kind        string         `json:"kind"` // that of the stream, or kindStandby
 	RemoteAddr  string         `json:"remote_addr"`
-	SeqNo       uint64         `json:"seq_no"` // everything up to it has been handed to the stream
-	Behind      uint64         `json:"behind"` // commits that it has yet to be handed
+	SeqNo       uint64         `json:"seq_no"`                // everything up to it has been handed to the stream
+	AckedSeqNo  *uint64        `json:"acked_seq_no,omitzero"` // what it has on disk, of standbys that say so
+	Behind      uint64         `json:"behind"`                // commits that it has yet to be handed, or to acknowledge
 	ConnectedAt directory.Time `json:"connected_at"`
 }
 
@@ -40,9 +44,35 @@ func (s *Server) replication(c *call) error {
 	if err != nil {
 		return err
 	}
-	subscribers := s.streams.status()
-	return c.answer(200, replicationStatus{Role: rolePrimary, Epoch: position.Epoch, SeqNo: position.SeqNo,
-		SubscriberCount: len(subscribers), Subscribers: subscribers})
+	return c.answer(http.StatusOK, s.replicationStatus(position))
+}
+
+func (s *Server) replicationStatus(p directory.Position) replicationStatus {
+	g, subscribers := s.options.Gateway, s.streams.status()
+	r := replicationStatus{Role: string(g.Role()), Epoch: p.Epoch, SeqNo: p.SeqNo,
+		SubscriberCount: len(subscribers), Subscribers: subscribers}
+	if g.Role() == gateway.Standby {
+		r.Primary = g.Upstream().URL
+	}
+	return r
+}
+
+// promote makes a standby primary, and answers with what it is then.
+func (s *Server) promote(c *call) error {
+	c.optionalBody(&struct{}{})
+	if err := c.refusal(); err != nil {
+		return err
+	}
+	err := s.options.Gateway.Promote(rand.Text())
+	if errors.Is(err, gateway.ErrNoState) {
+		return fmt.Errorf("%w: %w", errNotPromotable, err)
+	}
+	if err != nil {
+		return err
+	}
+	_, position := s.options.Gateway.State()
+	c.setPosition(position)
+	return c.answer(http.StatusOK, s.replicationStatus(position))
 }
 
 // status returns where the streams stand that have not ended.
@@ -57,13 +87,19 @@ func (o *streams) status() []subscriberStatus {
 			continue
 		}
 		at := st.sub.Stats()
-		kind := st.kind.name
-		if at.Ahead {
-			kind = kindStandby
-		}
-		list = append(list, numbered{at.ID, subscriberStatus{ID: strconv.FormatUint(at.ID, 10), Kind: kind,
+		status := subscriberStatus{ID: strconv.FormatUint(at.ID, 10), Kind: st.kind.name,
 			RemoteAddr: st.socket.RemoteAddr().String(), SeqNo: at.SeqNo, Behind: at.Behind,
-			ConnectedAt: directory.TimeOf(at.Connected)}})
+			ConnectedAt: directory.TimeOf(at.Connected)}
+		if at.Ahead {
+			status.Kind = kindStandby
+		}
+		if st.follower != nil {
+			if id, acked := st.follower.Acked(); id != "" || acked > 0 {
+				status.ID, status.AckedSeqNo = cmp.Or(id, status.ID), &acked
+				status.Behind += at.SeqNo - min(acked, at.SeqNo)
+			}
+		}
+		list = append(list, numbered{at.ID, status})
 	}
 	slices.SortFunc(list, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
 	statuses := make([]subscriberStatus, len(list))

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
 )
 
 // access says who may call a route: nobody in particular, or the bearers of
@@ -40,7 +42,7 @@ type route struct {
 var routes = []route{
 	{"POST", "/directory-sync", syncers, nil, (*Server).directorySync},
 	{"GET", "/networks/{network_id}/directory-status", watchers, nil, (*Server).directoryStatus},
-	{"GET", "/subscribe", subscribers, []string{"epoch", "since", "network_id"}, (*Server).subscribe},
+	{"GET", "/subscribe", subscribers, []string{"epoch", "since", "network_id", "standby"}, (*Server).subscribe},
 	{"GET", "/snapshot", readers, []string{"network_id"}, (*Server).snapshot},
 
 	{"GET", "/networks", readers, []string{"limit", "after"}, (*Server).listNetworks},
@@ -58,6 +60,8 @@ var routes = []route{
 	{"GET", "/backup", admins, nil, (*Server).backup},
 
 	{"GET", "/replication", subscribers, nil, (*Server).replication},
+
+	{"POST", "/replication/promote", admins, nil, (*Server).promote},
 
 	{"GET", "/tokens", admins, []string{"limit", "after"}, (*Server).listTokens},
 	{"POST", "/tokens", admins, nil, (*Server).createToken},
@@ -119,6 +123,12 @@ func (s *Server) run(rt route, c *call) error {
 	}
 	if err := s.started(c.Context()); err != nil {
 		return err
+	}
+	if s.forwarded(rt) {
+		return s.forward(c)
+	}
+	if !s.options.Gateway.HasState() && !strings.HasPrefix(rt.pattern, "/replication") {
+		return gateway.ErrNoState
 	}
 	who, err := s.authenticate(c.Request, rt.pattern == "/subscribe")
 	if err != nil {

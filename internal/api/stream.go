@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/replication-gateway/gateway/internal/gateway"
 	"github.com/replication-gateway/gateway/internal/hub"
 )
 
@@ -20,6 +21,8 @@ type stream struct {
 	token  string // its id, empty for the admin token
 	writer *writer
 	gone   atomic.Bool // counts no more
+
+	follower *gateway.Follower // of a standby's stream, else nil
 
 	// The writer's own.
 	over  bool      // the last frame has been handed in
@@ -71,6 +74,7 @@ func (s *Server) begin(st *stream) {
 func (s *Server) uncount(st *stream) {
 	if !st.gone.Swap(true) {
 		s.watch.dismiss(st.token)
+		s.unfollow(st)
 		s.options.Gateway.Unsubscribe(st.sub)
 	}
 }
@@ -91,10 +95,13 @@ func (s *Server) left(st *stream) {
 
 // readSocket reads what the subscriber of a WebSocket sends, until the connection
 // is closed: pings are answered, its close ends the stream, and so does any
-// message, which is misuse.
+// message that is not a standby's acknowledgement, which is misuse.
 func (s *Server) readSocket(st *stream) {
 	defer s.left(st)
 	var p peer
+	if st.follower != nil {
+		p.keep = maxAck
+	}
 	for {
 		n, err := st.socket.Read(p.buffer[:])
 		if err != nil {
@@ -121,10 +128,12 @@ var errClosed = errors.New("the peer closed the stream")
 func (st *stream) received(f peerFrame) error {
 	switch {
 	case f.message():
-		st.end(hub.ProtocolMisuse)
-	case f.opcode == opPing:
+		if !st.acknowledge(f) {
+			st.end(hub.ProtocolMisuse)
+		}
+	case f.opcode() == opPing:
 		st.socket.answer(framed(final|opPong, f.payload))
-	case f.opcode == opClose:
+	case f.opcode() == opClose:
 		code, err := closeCode(f.payload)
 		if err != nil {
 			return err

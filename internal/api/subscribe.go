@@ -19,7 +19,7 @@ import (
 // handshake would have.
 func (s *Server) subscribe(c *call) error {
 	events := !isHandshake(c.Request) && wantsEvents(c.Header)
-	filter, resume := c.networkFilter(), c.resume(events)
+	filter, resume, standby := c.networkFilter(), c.resume(events), c.standbyID()
 	if err := c.refusal(); err != nil {
 		return err
 	}
@@ -41,15 +41,17 @@ func (s *Server) subscribe(c *call) error {
 		return err
 	}
 	opened := false
+	st := &stream{sub: sub, id: c.id, token: c.who.tokenID}
 	defer func() {
 		if !opened {
+			s.unfollow(st)
 			s.options.Gateway.Unsubscribe(sub)
 			s.watch.dismiss(c.who.tokenID)
 		}
 	}()
-	st := &stream{sub: sub, id: c.id, token: c.who.tokenID}
 	switch {
 	case isHandshake(c.Request):
+		s.follow(st, c.who, len(filter) > 0, standby, resume)
 		opened = s.openSocket(c, st)
 		return nil
 	case events:

@@ -73,10 +73,14 @@ func (s *Server) createToken(c *call) error {
 	var token string
 	record.TokenID, token, record.Hash = newToken()
 	made, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, directory.CreateToken{Token: record})
-	if err != nil {
+	if err != nil && made == nil {
 		return err
 	}
-	return answerWritten(c, http.StatusCreated, newTokenRecord{tokenRecordOf(made), token}, outcome.Position)
+	answer := newTokenRecord{tokenRecordOf(made), token}
+	if err != nil {
+		return c.unreplicated(err, outcome.Position, &answer)
+	}
+	return answerWritten(s, c, http.StatusCreated, answer, outcome.Position)
 }
 
 func (s *Server) revokeToken(c *call) error {
@@ -86,7 +90,7 @@ func (s *Server) revokeToken(c *call) error {
 	command := directory.RevokeToken{TokenID: chi.URLParam(c.Request, "token_id")}
 	gone, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
 	if err != nil {
-		return err
+		return c.unreplicated(err, outcome.Position, nil)
 	}
-	return answerWritten(c, http.StatusOK, tokenRecordOf(gone), outcome.Position)
+	return answerWritten(s, c, http.StatusOK, tokenRecordOf(gone), outcome.Position)
 }

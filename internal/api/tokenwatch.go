@@ -133,7 +133,7 @@ func (w *tokenWatch) judge() (next time.Duration, more bool) {
 		w.kick = nil
 		return 0, false
 	}
-	state, _ := w.gateway.State()
+	state, _ := w.gateway.Durable()
 	now := directory.TimeOf(w.gateway.Now())
 	for id, streams := range w.streams {
 		t := state.Token(id)

@@ -18,6 +18,7 @@ type Outcome struct {
 // fields before it closes done.
 type proposal struct {
 	ctx    context.Context
+	always bool // also while the standbys are behind
 	decide func(*directory.State, directory.Time) ([]directory.DeltaEntry, error)
 
 	done    chan struct{}
@@ -27,14 +28,18 @@ type proposal struct {
 
 // Do has the command decided and carried out. When it returns without an error
 // the commit is durable and can be seen; when it returns a refusal of package
-// directory, the state that the refusal rests on is durable. actor stands in
-// the entries.
+// directory, the state that the refusal rests on is. actor stands in the
+// entries.
+//
+// With Options.SyncStandbys that takes their acknowledgement. When it does not
+// come within Options.AckTimeout the error is ErrNotReplicated: the command was
+// carried out, answer and outcome are as if it had, and it will be seen later.
 //
 // When ctx ends first, Do returns its error and the command may still be
 // carried out.
 func Do[R any](ctx context.Context, g *Gateway, actor string, c directory.Command[R]) (R, Outcome, error) {
 	var answer R
-	p := &proposal{ctx: ctx, done: make(chan struct{})}
+	p := &proposal{ctx: ctx, done: make(chan struct{}), always: isAboutTokens(c)}
 	p.decide = func(s *directory.State, now directory.Time) (entries []directory.DeltaEntry, err error) {
 		entries, answer, err = directory.Decide(s, c, actor, now)
 		return entries, err
@@ -44,10 +49,44 @@ func Do[R any](ctx context.Context, g *Gateway, actor string, c directory.Comman
 	}
 	select {
 	case <-p.done:
+		if seqNo := p.outcome.Position.SeqNo; seqNo > g.shown.Load().position.SeqNo && !errors.Is(p.err, ErrStorageFailed) {
+			if err := g.awaitShown(ctx, seqNo); err != nil {
+				return answer, p.outcome, err
+			}
+		}
 		return answer, p.outcome, p.err
 	case <-ctx.Done():
 		var none R // answer still belongs to the writer
 		return none, Outcome{}, ctx.Err()
+	}
+}
+
+// isAboutTokens reports whether a command makes or revokes a token, which is
+// never kept waiting by standbys: a token that leaked can be revoked while they
+// are away.
+func isAboutTokens(c any) bool {
+	switch c.(type) {
+	case directory.CreateToken, directory.RevokeToken:
+		return true
+	}
+	return false
+}
+
+// awaitShown returns when a durable commit can be seen, or with ErrNotReplicated
+// when that takes too long.
+func (g *Gateway) awaitShown(ctx context.Context, seqNo uint64) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, g.options.AckTimeout, ErrNotReplicated)
+	defer cancel()
+	for {
+		moved := g.advanced.wait()
+		if g.shown.Load().position.SeqNo >= seqNo {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
@@ -85,12 +124,12 @@ func (g *Gateway) Await(ctx context.Context, p directory.Position) error {
 	defer cancel()
 	for {
 		moved := g.advanced.wait()
-		err := g.lineage.Locate(p, g.shown.Load().position.SeqNo)
+		err := g.Lineage().Locate(p, g.shown.Load().position.SeqNo)
 		if err == nil {
 			return nil
 		}
-		if errors.Is(err, directory.ErrUnknownEpoch) {
-			return ErrPositionNotReached
+		if errors.Is(err, directory.ErrUnknownEpoch) && !g.standby.Load() {
+			return ErrPositionNotReached // a standby may hear of it
 		}
 		select {
 		case <-moved:

@@ -2,32 +2,40 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/replication-gateway/gateway/internal/directory"
 )
 
-// expireAtLeastEvery is how long expireReceipts sleeps at most: the clock that
-// it waits for may be moved.
-const expireAtLeastEvery = time.Hour
+// Bounds of the sleep of expireReceipts: the clock that it waits for may be
+// moved, and what could not be done may be possible later.
+const (
+	expireAtLeastEvery = time.Hour
+	expireAgainAfter   = time.Minute
+)
 
 // expireReceipts deletes stored answers as they expire, by a command like any
-// other, until the gateway closes.
+// other, until the gateway closes. A standby leaves that to its primary.
 func (g *Gateway) expireReceipts() {
+	sleep := g.untilExpiry()
 	for {
-		timer := time.NewTimer(g.untilExpiry())
+		timer := time.NewTimer(sleep)
 		select {
 		case <-g.closing:
 			timer.Stop()
 			return
 		case <-timer.C:
 		}
-		state, _ := g.State()
-		if at, any := state.NextExpiry(); !any || at > directory.TimeOf(g.Now()) {
+		if sleep = g.untilExpiry(); sleep > 0 {
 			continue
 		}
-		if _, _, err := Do(context.Background(), g, gatewayActor, directory.ExpireReceipts{}); err != nil {
-			return // the gateway closes, or its log failed
+		_, _, err := Do(context.Background(), g, gatewayActor, directory.ExpireReceipts{})
+		if errors.Is(err, ErrClosed) || errors.Is(err, ErrStorageFailed) {
+			return
+		}
+		if err != nil {
+			sleep = expireAgainAfter
 		}
 	}
 }
@@ -35,7 +43,11 @@ func (g *Gateway) expireReceipts() {
 // gatewayActor stands in the entries of what the gateway does by itself.
 const gatewayActor = "gateway"
 
+// untilExpiry returns how long no stored answer expires, at most.
 func (g *Gateway) untilExpiry() time.Duration {
+	if g.standby.Load() {
+		return expireAgainAfter // it may be promoted
+	}
 	state, _ := g.State()
 	at, any := state.NextExpiry()
 	if !any {

@@ -25,6 +25,9 @@ type Options struct {
 	WindowCommits  int           // the window's limits; 0 for those of package hub
 	WindowBytes    int
 	Snapshots      SnapshotPolicy
+	Standby        bool          // opens as a standby, unless it was promoted
+	SyncStandbys   int           // how many standbys must have a commit on disk before it is shown
+	AckTimeout     time.Duration // how long a command waits for them
 	Logger         zerolog.Logger
 	Registry       prometheus.Registerer // of the metrics; nil for none
 	Clock          func() time.Time      // nil for time.Now
@@ -37,36 +40,45 @@ type Gateway struct {
 	options Options
 	log     wal.Log
 	hub     *hub.Manager
-	lineage directory.Lineage
+	lineage atomic.Pointer[directory.Lineage]
 	metrics *metrics
 
 	opened   chan struct{}            // closed when Open has succeeded
 	starting atomic.Pointer[Progress] // of Open
 	said     time.Time                // when Progress was last logged
 
-	// shown is what readers see, replaced as a whole by the writer.
-	shown atomic.Pointer[shown]
-	// advanced fires after shown moved on, tokens when a token came or went.
-	advanced, tokens broadcast
+	standby atomic.Bool // what the gateway is now
+	failed  atomic.Bool // the log failed
+
+	// writing is held while the end of the history changes: by the writer for a
+	// group, by a standby for what it takes over. It is taken before showing.
+	writing sync.Mutex
+	// durable is the newest durable version, shown what readers see. Only who
+	// holds showing stores them.
+	durable, shown atomic.Pointer[version]
+	showing        sync.Mutex
+	pending        []*version // durable and not shown yet, ascending; guarded by showing
+	pendingBytes   int        // likewise, of their commits
+	standbys       standbys
+
+	// advanced fires after shown moved on, tokens when a token came or went, roles
+	// when the gateway was promoted or demoted.
+	advanced, tokens, roles broadcast
+
+	upstream atomic.Pointer[Upstream]
 
 	proposals chan *proposal
 	closing   chan struct{} // closed by Close: no new proposals
 	entering  sync.RWMutex  // held for reading while a proposal is handed in
 	written   chan struct{} // closed when the writer is through
-	failed    atomic.Bool   // the log failed
 
+	keeping    sync.Mutex // held while a snapshot is stored or all is replaced; taken after writing
 	snapshots  snapshots
 	background sync.WaitGroup // what else runs until Close
 
 	stopHeartbeat func()
 	closeOnce     sync.Once
 	closeErr      error
-}
-
-// shown is one frozen state and where in history it stands.
-type shown struct {
-	state    *directory.State
-	position directory.Position
 }
 
 // New returns a gateway that is yet to be opened.
@@ -86,6 +98,7 @@ func New(o Options) *Gateway {
 	}
 	g.starting.Store(&Progress{})
 	g.snapshots.init(o.Snapshots)
+	g.standbys.init()
 	return g
 }
 
@@ -103,10 +116,11 @@ func (g *Gateway) Open() error {
 	}
 	g.log = log
 	reportRecovery(o.Logger, recovery)
-	for _, e := range log.Lineage() {
-		g.lineage = append(g.lineage, directory.Epoch(e))
+	g.setLineage(log.Lineage())
+	if err := g.assumeRole(); err != nil {
+		return errors.Join(err, log.Close())
 	}
-	g.hub = hub.NewManager(hub.Options{Epoch: g.lineage.Current(), MaxCommits: o.WindowCommits, MaxBytes: o.WindowBytes,
+	g.hub = hub.NewManager(hub.Options{Epoch: g.Lineage().Current(), MaxCommits: o.WindowCommits, MaxBytes: o.WindowBytes,
 		MaxSubs: o.MaxSubscribers, Observe: g.metrics.observe()})
 	if err := g.recover(); err != nil {
 		return errors.Join(fmt.Errorf("read the data: %w", err), log.Close())
@@ -142,14 +156,14 @@ func (g *Gateway) Close() error {
 	return g.closeErr
 }
 
-// State returns the newest durable state, frozen, and its position.
+// State returns the newest state that may be shown, frozen, and its position.
 func (g *Gateway) State() (*directory.State, directory.Position) {
 	v := g.shown.Load()
 	return v.state, v.position
 }
 
 // PositionOf returns the position of a commit of this gateway's history.
-func (g *Gateway) PositionOf(seqNo uint64) directory.Position { return g.lineage.At(seqNo) }
+func (g *Gateway) PositionOf(seqNo uint64) directory.Position { return g.Lineage().At(seqNo) }
 
 // Now returns the gateway's time.
 func (g *Gateway) Now() time.Time { return g.options.Clock() }
@@ -167,6 +181,12 @@ func (g *Gateway) Ready() error {
 	}
 	if g.failed.Load() {
 		return ErrStorageFailed
+	}
+	if u := g.Upstream(); g.standby.Load() && u.Trouble != nil {
+		return fmt.Errorf("%w: %w", ErrCannotFollow, u.Trouble)
+	}
+	if !g.HasState() {
+		return ErrNoState
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type metrics struct {
 	frames        *prometheus.CounterVec
 	bytes         prometheus.Counter
 	resyncs       *prometheus.CounterVec
+	differences   prometheus.Counter
 }
 
 func newMetrics() *metrics {
@@ -39,6 +40,8 @@ func newMetrics() *metrics {
 			Name: "gateway_frames_sent_total", Help: "Frames handed to subscribers, by type."}, []string{"type"}),
 		bytes: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gateway_bytes_sent_total", Help: "Bytes of frames handed to subscribers."}),
+		differences: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gateway_digest_differences_total", Help: "Heartbeats whose digest was not that of the state here."}),
 		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_resyncs_total", Help: "Snapshots sent to subscribers that had a position, by reason."}, []string{"reason"}),
 	}
@@ -46,7 +49,7 @@ func newMetrics() *metrics {
 
 // register registers the metrics; logSize returns the bytes of the log on disk.
 func (m *metrics) register(r prometheus.Registerer, g *Gateway, logSize func() int64) {
-	r.MustRegister(m.commits, m.commitSeconds, m.entries, m.walAppend, m.snapshot, m.frames, m.bytes, m.resyncs,
+	r.MustRegister(m.commits, m.commitSeconds, m.entries, m.walAppend, m.snapshot, m.frames, m.bytes, m.resyncs, m.differences,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "gateway_wal_bytes", Help: "Bytes of the log on disk.",
 		}, func() float64 { return float64(logSize()) }),

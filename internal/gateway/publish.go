@@ -46,7 +46,7 @@ func (g *Gateway) Subscribe(o SubscribeOptions) (*hub.Sub, error) {
 		opts.Reason = g.refusal(*o.Resume)
 	}
 	if o.View.Role() == directory.AccessReplica {
-		lineage, err := json.Marshal(g.lineage)
+		lineage, err := json.Marshal(g.Lineage())
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func (g *Gateway) Subscribe(o SubscribeOptions) (*hub.Sub, error) {
 // refusal says why a position is not on the lineage, or nothing. Whether the
 // newest epoch has got that far is for the hub to say, which knows its end.
 func (g *Gateway) refusal(p directory.Position) string {
-	err := g.lineage.Locate(p, p.SeqNo)
+	err := g.Lineage().Locate(p, p.SeqNo)
 	switch {
 	case errors.Is(err, directory.ErrUnknownEpoch):
 		return hub.UnknownEpoch

@@ -14,33 +14,58 @@ import (
 )
 
 // recover builds the state and the window from what the log holds, and shows
-// them.
+// what may be shown of them.
 func (g *Gateway) recover() error {
 	start := time.Now()
 	from, err := g.windowBase()
 	if err != nil {
 		return err
 	}
-	state, err := g.loadState(from)
-	if err != nil {
-		return err
-	}
-	base, loaded := state.SeqNo(), state.RowCount()
-	r := replay{state: state, from: max(from, base)}
+	r := replay{shown: g.shownBefore()}
 	if stored := g.log.Snapshots(); len(stored) > 0 {
 		r.stored = stored[0]
 	}
-	r.window.base = hub.State{SeqNo: base, Digest: state.Digest()}
+	if r.state, err = g.loadState(min(from, r.shown)); err != nil {
+		return err
+	}
+	base, loaded := r.state.SeqNo(), r.state.RowCount()
+	r.from = max(from, base)
+	r.shown = max(r.shown, base)
+	r.window.base = hub.State{SeqNo: base, Digest: r.state.Digest()}
+	r.versions = append(r.versions, g.versionOf(r.state.Clone()))
 	if err := g.replay(&r, base); err != nil {
 		return err
 	}
-	g.snapshots.startAt(r.stored, r.logged)
+	g.snapshots.append(r.logged)
+	first := r.versions[0]
+	g.durable.Store(first)
+	g.shown.Store(first)
+	if !g.HasState() {
+		return nil
+	}
 	g.hub.Push(r.window.base)
-	g.show(state, &group{commits: r.window.commits})
-	g.options.Logger.Info().Uint64("seq_no", state.SeqNo()).Str("epoch", g.lineage.Current()).
-		Uint64("snapshot", base).Uint64("rows", loaded).Uint64("replayed", state.SeqNo()-base).
+	g.hub.PushDelta(hubState(first.state), r.window.commits...)
+	if rest := r.versions[1:]; len(rest) > 0 {
+		g.durable.Store(rest[len(rest)-1])
+		g.pending = rest
+	}
+	g.options.Logger.Info().Uint64("seq_no", first.position.SeqNo).Str("epoch", g.Lineage().Current()).Str("role", string(g.Role())).
+		Uint64("snapshot", base).Uint64("rows", loaded).Uint64("replayed", r.state.SeqNo()-base).Int("unacknowledged", len(r.versions)-1).
 		Dur("duration_ms", time.Since(start)).Msg("data read")
 	return nil
+}
+
+// shownBefore returns the newest commit that may be shown: that which was shown
+// before, or all that there is where nobody's acknowledgement is waited for.
+func (g *Gateway) shownBefore() uint64 {
+	if g.Role() == Primary && g.options.SyncStandbys == 0 {
+		return g.log.Last()
+	}
+	shown := g.log.Committed()
+	if stored := g.log.Snapshots(); len(stored) > 0 {
+		shown = max(shown, stored[0]) // only what was shown is ever stored
+	}
+	return shown
 }
 
 // windowBase returns the position before the first commit of the window that
@@ -114,6 +139,9 @@ type replay struct {
 	window warmWindow
 	stored uint64 // the newest snapshot
 	logged int64  // bytes of the commits after it
+
+	shown    uint64     // commits after it wait to be acknowledged
+	versions []*version // the one at shown, or where the replay began, and all after it
 }
 
 // replayAhead is how many decoded commits wait to be applied.
@@ -138,9 +166,20 @@ func (g *Gateway) replay(r *replay, after uint64) error {
 	})
 	for c := range commits {
 		r.apply(c)
+		g.keepVersion(r)
 		g.progress("replaying the log", "commits", c.SeqNo-after, last-after)
 	}
 	return work.Wait()
+}
+
+// keepVersion keeps the state as one that is or may have to be shown.
+func (g *Gateway) keepVersion(r *replay) {
+	switch v := r.state.SeqNo(); {
+	case v == r.shown:
+		r.versions[0] = g.versionOf(r.state.Clone())
+	case v > r.shown:
+		r.versions = append(r.versions, g.versionOf(r.state.Clone()))
+	}
 }
 
 // replayed is a commit of the log.

@@ -34,7 +34,6 @@ type snapshots struct {
 
 	logged atomic.Int64 // bytes of log since the newest snapshot
 	size   atomic.Int64 // bytes of the rows of the newest snapshot
-	stored uint64       // seq_no of the newest snapshot; of keepSnapshots alone
 }
 
 func (s *snapshots) init(p SnapshotPolicy) {
@@ -45,12 +44,6 @@ func (s *snapshots) init(p SnapshotPolicy) {
 		p.Every = defaultSnapshotEvery
 	}
 	s.policy, s.due = p, make(chan struct{}, 1)
-}
-
-// startAt notes the newest snapshot and how many bytes of log follow on it.
-func (s *snapshots) startAt(seqNo uint64, logged int64) {
-	s.stored = seqNo
-	s.append(logged)
 }
 
 // append counts bytes of log. The writer calls it.
@@ -92,8 +85,10 @@ func (g *Gateway) keepSnapshots() {
 // the log behind what is still needed. The log without it is as good, only
 // longer to replay, so a failure is said and left at that.
 func (g *Gateway) saveSnapshot() {
+	g.keeping.Lock()
+	defer g.keeping.Unlock()
 	state, position := g.State()
-	if position.SeqNo <= g.snapshots.stored || g.failed.Load() {
+	if stored := g.log.Snapshots(); len(stored) > 0 && position.SeqNo <= stored[0] || position.SeqNo == 0 || g.failed.Load() {
 		return
 	}
 	start := time.Now()
@@ -105,7 +100,6 @@ func (g *Gateway) saveSnapshot() {
 		return err
 	})
 	if err == nil {
-		g.snapshots.stored = position.SeqNo
 		g.snapshots.size.Store(size)
 		err = g.cut()
 	}
@@ -156,8 +150,10 @@ func writeRows(w io.Writer, s *directory.State) (total int64, err error) {
 // backup.
 func (g *Gateway) WriteSnapshot(w io.Writer, state *directory.State) error {
 	s := describe(state)
-	for _, e := range g.lineage {
-		s.Lineage = append(s.Lineage, wal.Epoch(e))
+	for _, e := range g.Lineage() {
+		if e.SeqNo <= s.SeqNo {
+			s.Lineage = append(s.Lineage, wal.Epoch(e))
+		}
 	}
 	return wal.EncodeSnapshot(w, s, func(w io.Writer) error {
 		_, err := writeRows(w, state)

@@ -19,29 +19,36 @@ type group struct {
 	entries   [][]directory.DeltaEntry
 	bytes     int
 	tokens    bool // a token came or went
+	behind    bool // the standbys are too far behind for any but token commands
 }
 
-// write is the one writer. It decides on a copy of its own and shows frozen
-// copies of that; while the disk works, the next group gathers in the channel.
-// Commits never have an earlier time than the one before, whatever the clock
-// does.
+// write is the one writer. It decides on a copy of the newest durable state;
+// while the disk works, the next group gathers in the channel. Commits never
+// have an earlier time than the one before, whatever the clock does.
 func (g *Gateway) write() {
 	defer close(g.written)
-	working := g.shown.Load().state.Clone()
 	for first := range g.proposals {
-		now := max(working.Newest(), directory.TimeOf(g.Now()))
-		start := time.Now()
-		var b group
-		g.propose(&b, first, working, now)
-		for b.bytes < maxGroup {
-			next, ok := poll(g.proposals)
-			if !ok {
-				break
-			}
-			g.propose(&b, next, working, now)
-		}
-		g.settle(&b, working, start)
+		g.writeGroup(first)
 	}
+}
+
+// writeGroup decides and carries out the proposals that are waiting.
+func (g *Gateway) writeGroup(first *proposal) {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	start := time.Now()
+	working := g.durable.Load().state.Clone()
+	now := max(working.Newest(), directory.TimeOf(g.Now()))
+	b := group{behind: g.options.SyncStandbys > 0 && g.standbysBehind()}
+	g.propose(&b, first, working, now)
+	for b.bytes < maxGroup {
+		next, ok := poll(g.proposals)
+		if !ok {
+			break
+		}
+		g.propose(&b, next, working, now)
+	}
+	g.settle(&b, working, start)
 }
 
 // poll receives what is there already.
@@ -57,15 +64,21 @@ func poll(ch <-chan *proposal) (*proposal, bool) {
 // propose decides p on top of working and adds it to the group.
 func (g *Gateway) propose(b *group, p *proposal, working *directory.State, now directory.Time) {
 	b.proposals = append(b.proposals, p)
-	if g.failed.Load() {
+	switch {
+	case g.standby.Load():
+		p.err = ErrStandby
+	case g.failed.Load():
 		p.err = ErrStorageFailed
-		return
+	case b.behind && !p.always:
+		p.err = ErrStandbysBehind
+	default:
+		p.err = p.ctx.Err()
 	}
-	if p.err = p.ctx.Err(); p.err != nil {
+	if p.err != nil {
 		return
 	}
 	p.err = b.decide(p, working, now)
-	p.outcome.Position = directory.Position{Epoch: g.lineage.Current(), SeqNo: working.SeqNo()}
+	p.outcome.Position = directory.Position{Epoch: g.Lineage().Current(), SeqNo: working.SeqNo()}
 }
 
 func (b *group) decide(p *proposal, working *directory.State, now directory.Time) error {
@@ -90,13 +103,13 @@ func (b *group) decide(p *proposal, working *directory.State, now directory.Time
 	return nil
 }
 
-// settle makes the group durable, then visible, then answers it.
+// settle makes the group durable, then visible as far as it may be, then answers
+// it. Who waits for standbys does so by itself, see Do.
 func (g *Gateway) settle(b *group, working *directory.State, start time.Time) {
 	if len(b.records) > 0 {
-		if err := g.append(b); err != nil {
-			g.fail(b, err)
+		if err := g.commit(b, working); err != nil {
+			b.refuse()
 		} else {
-			g.show(working.Clone(), b)
 			g.metrics.committed(b, time.Since(start))
 			g.snapshots.append(int64(b.bytes))
 		}
@@ -106,36 +119,34 @@ func (g *Gateway) settle(b *group, working *directory.State, start time.Time) {
 	}
 }
 
-func (g *Gateway) append(b *group) error {
+// commit makes the group durable and the state that it leads to the newest one.
+func (g *Gateway) commit(b *group, state *directory.State) error {
 	start := time.Now()
 	first := b.commits[0].SeqNo
 	last := first + uint64(len(b.commits)) - 1
-	if err := g.log.Append(first, b.records, last); err != nil {
+	may := last
+	if g.options.SyncStandbys > 0 {
+		may = g.shown.Load().position.SeqNo
+	}
+	if err := g.log.Append(first, b.records, may); err != nil {
+		g.fail(err, first)
 		return err
 	}
 	g.metrics.walAppend.Observe(time.Since(start).Seconds())
-	return g.log.MarkCommitted(last)
-}
-
-// fail throws the group away and ends writing: after a failed write or sync
-// nothing on disk may be believed until the log is opened again. Answers that
-// needed no commit may rest on one that is thrown away, so they fail as well.
-func (g *Gateway) fail(b *group, err error) {
-	g.failed.Store(true)
-	g.options.Logger.Error().Err(err).Uint64("seq_no", b.commits[0].SeqNo).
-		Msg("storage failed: writing ends until the gateway is restarted, reads go on")
-	for _, p := range b.proposals {
-		p.err = ErrStorageFailed
+	if err := g.become([]*version{g.versionOf(state)}, b.commits, may); err != nil {
+		return err
 	}
-}
-
-// show makes a durable state what readers see, and tells them.
-func (g *Gateway) show(state *directory.State, b *group) {
-	g.shown.Store(&shown{state, directory.Position{Epoch: g.lineage.Current(), SeqNo: state.SeqNo()}})
-	g.hub.PushDelta(hubState(state), b.commits...)
-	g.advanced.fire()
 	if b.tokens {
 		g.tokens.fire()
+	}
+	return nil
+}
+
+// refuse answers for a log that failed. Answers that needed no commit may rest
+// on one that is thrown away, so they fail as well.
+func (b *group) refuse() {
+	for _, p := range b.proposals {
+		p.err = ErrStorageFailed
 	}
 }
 

@@ -83,6 +83,9 @@ func (s *Sub) Signal() {
 // frames. One signal may stand for many, and a signal may come for nothing.
 func (s *Sub) Wake() <-chan struct{} { return s.feed.wake }
 
+// Resumed reports whether the subscriber goes on after SubOptions.Since.
+func (s *Sub) Resumed() bool { return s.resumed }
+
 // Done is closed when the stream has ended; Cause says why.
 func (s *Sub) Done() <-chan struct{} {
 	s.manager.mu.Lock()

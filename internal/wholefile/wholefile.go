@@ -1,4 +1,5 @@
-package main
+// Package wholefile writes small files that are whole or not there.
+package wholefile
 
 import (
 	"errors"
@@ -7,9 +8,10 @@ import (
 	"path/filepath"
 )
 
-// writeWhole writes a file with mode 0600 that is durable and whole, or not
-// there at all. A file of that name is replaced.
-func writeWhole(path string, content func(io.Writer) error) error {
+// Write writes a file with mode 0600. When it returns nil the file is durable;
+// otherwise it is not there, or what was there before still is. A file of that
+// name is replaced.
+func Write(path string, content func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
 	if err != nil {
@@ -31,4 +33,12 @@ func writeWhole(path string, content func(io.Writer) error) error {
 		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// WriteString is Write for a content that is at hand.
+func WriteString(path, content string) error {
+	return Write(path, func(w io.Writer) error {
+		_, err := io.WriteString(w, content)
+		return err
+	})
 }

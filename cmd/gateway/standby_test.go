@@ -1,0 +1,201 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// replicaToken makes a token that a standby follows with. It comes also where no
+// standby is there yet to acknowledge it.
+func (p *process) replicaToken() string {
+	p.t.Helper()
+	status, body := p.call("POST", "/tokens", map[string]any{"name": "standby", "role": "replica"})
+	var made struct{ Token string }
+	err := json.Unmarshal(body, &made)
+	if status != http.StatusCreated && status != http.StatusGatewayTimeout || err != nil || made.Token == "" {
+		p.t.Fatalf("make a token: %d %s", status, body)
+	}
+	return made.Token
+}
+
+// startStandby starts a standby of another gateway and waits until it holds
+// what that one held.
+func startStandby(t *testing.T, dir string, primary *process, token string, args ...string) *process {
+	t.Helper()
+	s := launch(t, dir, append([]string{"--follow", "http://" + primary.addr, "--follow-token", token}, args...)...)
+	s.awaitLog(`"message":"ready"`)
+	s.awaitLog(`,"message":"following`)
+	s.reach(primary.position())
+	return s
+}
+
+// position is where the gateway stands.
+func (p *process) position() string {
+	p.t.Helper()
+	resp := p.request(p.t.Context(), "GET", "/networks", nil, "")
+	if resp == nil {
+		p.t.Fatal("no answer")
+	}
+	defer resp.Body.Close()
+	return resp.Header.Get("Gateway-Position")
+}
+
+// reach waits until the gateway has reached a position.
+func (p *process) reach(position string) {
+	p.t.Helper()
+	for range 6 { // a gateway that waits for a state answers 503
+		resp := p.request(p.t.Context(), "GET", "/networks", nil, position)
+		if resp == nil {
+			p.t.Fatalf("no answer\n%s", p.log())
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+		p.awaitLog(`"message":"snapshot taken over"`)
+	}
+	p.t.Fatalf("%s was never reached:\n%s", position, p.log())
+}
+
+// alike fails the test unless both gateways hold the same at the same place.
+func alike(t *testing.T, a, b *process) {
+	t.Helper()
+	if x, y := string(a.must("GET", "/snapshot", nil)), string(b.must("GET", "/snapshot", nil)); x != y {
+		t.Errorf("two gateways differ:\n%.600s\n%.600s", x, y)
+	}
+}
+
+func TestStandbyFollowsServesAndPassesWritesOn(t *testing.T) {
+	primary := start(t, t.TempDir())
+	primary.put(1, 20)
+	dir := t.TempDir()
+	token := primary.replicaToken()
+	standby := startStandby(t, dir, primary, token)
+	alike(t, primary, standby)
+
+	primary.put(21, 25)
+	standby.reach(primary.position())
+	alike(t, primary, standby)
+
+	standby.put(26, 30) // which its primary does
+	alike(t, primary, standby)
+	if status, _ := standby.call("DELETE", "/nodes/999", nil); status != http.StatusNotFound {
+		t.Errorf("a refusal of the primary came as %d", status)
+	}
+
+	// Killed, it goes on from its own disk, and from where it stood.
+	standby.kill()
+	primary.put(31, 40)
+	standby = startStandby(t, dir, primary, token)
+	alike(t, primary, standby)
+	if strings.Contains(standby.log(), "snapshot taken over") {
+		t.Error("a standby that was killed took a snapshot where commits would have done")
+	}
+	// A standby of a standby.
+	third := startStandby(t, t.TempDir(), standby, token)
+	third.put(41, 45)
+	third.reach(primary.position())
+	standby.reach(primary.position())
+	alike(t, primary, third)
+	alike(t, standby, third)
+
+	// Without its primary it serves reads, and says that it cannot write.
+	primary.kill()
+	standby.awaitLog("the primary is out of reach")
+	if status, body := standby.call("PUT", "/nodes/1", map[string]any{"hostname": "x"}); status != http.StatusServiceUnavailable || !strings.Contains(string(body), "primary-unreachable") {
+		t.Errorf("a write without a primary: %d %s", status, body)
+	}
+	standby.must("GET", "/nodes/45", nil)
+}
+
+func TestPromotion(t *testing.T) {
+	oldDir, newDir := t.TempDir(), t.TempDir()
+	old := start(t, oldDir)
+	token := old.replicaToken()
+	old.put(1, 10)
+	standby := startStandby(t, newDir, old, token)
+	other := startStandby(t, t.TempDir(), standby, token)
+	old.kill()
+
+	env := []string{"GATEWAY_URL=http://" + standby.addr, "GATEWAY_TOKEN=" + testToken}
+	if status, out, stderr := runToEnd(t, env, "promote"); status != 0 || !strings.Contains(out, "is primary at ") {
+		t.Fatalf("promote: %d %s%s", status, out, stderr)
+	}
+	before := standby.position()
+	if status, out, _ := runToEnd(t, env, "promote"); status != 0 || !strings.Contains(out, before) {
+		t.Errorf("promote again: %d %s, want nothing done at %s", status, out, before)
+	}
+	standby.put(11, 15)
+	other.reach(standby.position())
+	alike(t, standby, other)
+	if strings.Count(other.log(), "snapshot taken over") != 1 {
+		t.Errorf("a standby that stood at the fork took another snapshot:\n%s", other.log())
+	}
+
+	// Restarted with its old --follow the new primary stays primary.
+	standby.kill()
+	follow := []string{"--follow", "http://" + old.addr, "--follow-token", token, "--listen", standby.addr}
+	standby = start(t, newDir, follow...)
+	standby.put(16, 18)
+
+	// The old one wrote more before it died for good. It comes back as a standby.
+	alone := start(t, oldDir)
+	alone.put(101, 103)
+	alone.kill()
+	back := launch(t, oldDir, "--follow", "http://"+standby.addr, "--follow-token", token)
+	back.awaitLog("snapshot taken over")
+	back.reach(standby.position())
+	alike(t, standby, back)
+	files, err := filepath.Glob(filepath.Join(oldDir, "aside-*.jsonl"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("kept aside: %q, %v", files, err)
+	}
+	kept, err := os.ReadFile(files[0])
+	if err != nil || strings.Count(string(kept), "\n") != 3 || !strings.Contains(string(kept), `"n103"`) {
+		t.Errorf("kept aside: %s, %v, want the three commits of the old primary alone", kept, err)
+	}
+	back.put(19, 20)
+	alike(t, standby, back)
+}
+
+// With --sync-standbys 1 no acknowledged write is lost with the primary.
+func TestNoAcknowledgedWriteIsLostWithThePrimary(t *testing.T) {
+	primary := start(t, t.TempDir(), "--sync-standbys", "1", "--ack-timeout", "2s")
+	standby := launch(t, t.TempDir(), "--follow", "http://"+primary.addr, "--follow-token", primary.replicaToken())
+	standby.awaitLog(`,"message":"following`)
+	primary.put(1, 1)
+
+	const writers = 8
+	var wg sync.WaitGroup
+	acknowledged := make([]int, writers)
+	for w := range writers {
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				status, _ := primary.call("PUT", "/nodes/"+strconv.Itoa(1000*(w+1)+n), map[string]any{"hostname": "n"})
+				if status != http.StatusOK {
+					return
+				}
+				acknowledged[w] = n + 1
+				if w == 0 && n == 50 {
+					go primary.kill()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	env := []string{"GATEWAY_URL=http://" + standby.addr, "GATEWAY_TOKEN=" + testToken}
+	if status, _, stderr := runToEnd(t, env, "promote"); status != 0 {
+		t.Fatalf("promote: %d %s", status, stderr)
+	}
+	for w, n := range acknowledged {
+		for i := range n {
+			standby.must("GET", "/nodes/"+strconv.Itoa(1000*(w+1)+i), nil)
+		}
+	}
+}

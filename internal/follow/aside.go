@@ -1,0 +1,62 @@
+package follow
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/wholefile"
+)
+
+// keepAside writes what this gateway has, and the history there has not, to a
+// file in the data folder: the commits behind the fork, or behind the snapshot
+// there where the epoch is the same, as JSON lines; or, where nothing is shared
+// or the log does not reach back, the whole state as a backup.
+func (r *replica) keepAside(snapshot uint64) error {
+	g := r.Gateway
+	if !g.HasState() {
+		return nil
+	}
+	own := g.Lineage()
+	state, at := g.Durable()
+	name := filepath.Join(r.Dir, fmt.Sprintf("aside-%s-%d", at.Epoch, at.SeqNo))
+	from := snapshot
+	switch relate(own, r.lineage) {
+	case goesOn:
+		from = fork(own, r.lineage)
+	case unrelated:
+		return r.keepState(name, state)
+	}
+	if at.SeqNo <= from {
+		return nil
+	}
+	path := name + ".jsonl"
+	err := wholefile.Write(path, func(w io.Writer) error {
+		out := bufio.NewWriter(w)
+		err := g.Records(from, func(record []byte) error {
+			out.Write(record)
+			return out.WriteByte('\n')
+		})
+		return errors.Join(err, out.Flush())
+	})
+	if errors.Is(err, gateway.ErrCut) {
+		return r.keepState(name, state)
+	}
+	r.said(path, from+1, at.SeqNo)
+	return err
+}
+
+func (r *replica) keepState(name string, state *directory.State) error {
+	path := name + ".snapshot"
+	r.said(path, 1, state.SeqNo())
+	return wholefile.Write(path, func(w io.Writer) error { return r.Gateway.WriteSnapshot(w, state) })
+}
+
+func (r *replica) said(path string, from, to uint64) {
+	r.Logger.Warn().Str("file", path).Uint64("from_seq_no", from).Uint64("to_seq_no", to).
+		Msg("what this gateway alone has is kept aside: the history that it follows is without it")
+}

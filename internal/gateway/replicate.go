@@ -1,0 +1,164 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/hub"
+	"github.com/replication-gateway/gateway/internal/wal"
+)
+
+// ErrNotStandby refuses what only a standby does.
+var ErrNotStandby = errors.New("this gateway is primary")
+
+// Replicate takes over commits of the primary, as records of its log, numbered
+// first, first+1, …, and shows those up to committed. It returns when they are
+// durable. It is a standby's only writer: one goroutine calls it.
+func (g *Gateway) Replicate(first uint64, records [][]byte, committed uint64) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if err := g.follows(); err != nil {
+		return err
+	}
+	state := g.durable.Load().state.Clone()
+	if first != state.SeqNo()+1 {
+		return fmt.Errorf("%w: commit %d, where %d is due", ErrBadHistory, first, state.SeqNo()+1)
+	}
+	last := first + uint64(len(records)) - 1
+	var versions []*version
+	commits := make([]hub.Commit, len(records))
+	tokens := false
+	for i, record := range records {
+		c, err := directory.DecodeCommit(record)
+		if err != nil || c.SeqNo != first+uint64(i) {
+			return fmt.Errorf("%w: commit %d: %v", ErrBadHistory, first+uint64(i), err)
+		}
+		footprint := state.Apply(c.Entries)
+		commits[i] = hubCommit(c, footprint, len(record), state.Digest())
+		tokens = tokens || touchesTokens(c.Entries)
+		if c.SeqNo >= committed && c.SeqNo < last {
+			versions = append(versions, g.versionOf(state.Clone())) // it may have to be shown by itself
+		}
+	}
+	versions = append(versions, g.versionOf(state))
+	if err := g.log.Append(first, records, min(committed, last)); err != nil {
+		g.fail(err, first)
+		return ErrStorageFailed
+	}
+	if err := g.become(versions, commits, committed); err != nil {
+		return ErrStorageFailed
+	}
+	if tokens {
+		g.tokens.fire()
+	}
+	for i := range records {
+		g.snapshots.append(int64(len(records[i])))
+	}
+	return nil
+}
+
+// Commit shows what a standby has up to committed, on the word of its primary.
+func (g *Gateway) Commit(committed uint64) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if err := g.follows(); err != nil {
+		return err
+	}
+	if err := g.allow(committed); err != nil {
+		return ErrStorageFailed
+	}
+	return nil
+}
+
+// EnterEpoch has a standby go on into an epoch that begins, at its primary,
+// behind the newest commit that it has.
+func (g *Gateway) EnterEpoch(name string) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if err := g.follows(); err != nil {
+		return err
+	}
+	return g.beginEpoch(name)
+}
+
+// Adopt replaces all that a standby has by a state of another history, or of a
+// later point of its own, after which no position at or before the state is
+// resumed. Streams start again from the state; where the epoch is another one, or
+// what was there is not to be trusted, they end with hub.HistoryChanged. It
+// returns when the state is durable; until then what was there stays.
+func (g *Gateway) Adopt(state *directory.State, lineage directory.Lineage, distrust bool) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if err := g.follows(); err != nil {
+		return err
+	}
+	before, s := g.Lineage().Current(), describe(state)
+	s.Lineage = walLineage(lineage)
+	g.keeping.Lock() // a snapshot of what is replaced must not be stored behind it
+	defer g.keeping.Unlock()
+	err := g.log.Replace(s, func(w io.Writer) error {
+		_, err := writeRows(w, state)
+		return err
+	})
+	if errors.Is(err, wal.ErrFailed) {
+		g.fail(err, state.SeqNo())
+		return ErrStorageFailed
+	}
+	if err != nil {
+		return fmt.Errorf("replace the log: %w", err)
+	}
+	g.setLineage(g.log.Lineage())
+	g.showing.Lock()
+	defer g.showing.Unlock()
+	v := g.versionOf(state)
+	g.durable.Store(v)
+	g.shown.Store(v)
+	g.pending, g.pendingBytes = nil, 0
+	g.snapshots.logged.Store(0)
+	if distrust || before != lineage.Current() {
+		g.hub.SetEpoch(lineage.Current())
+	}
+	g.hub.Push(hubState(state))
+	g.advanced.fire()
+	g.tokens.fire()
+	return nil
+}
+
+// follows returns why the gateway may not take over anything. writing is held.
+func (g *Gateway) follows() error {
+	if !g.standby.Load() {
+		return ErrNotStandby
+	}
+	if g.failed.Load() {
+		return ErrStorageFailed
+	}
+	return nil
+}
+
+// Durable returns the newest durable state, shown or not, and its position: what
+// a standby goes on from, and by what tokens are judged.
+func (g *Gateway) Durable() (*directory.State, directory.Position) {
+	v := g.durable.Load()
+	return v.state, v.position
+}
+
+// Lineage returns the history of the gateway. The caller must not change it.
+func (g *Gateway) Lineage() directory.Lineage { return *g.lineage.Load() }
+
+func (g *Gateway) setLineage(epochs []wal.Epoch) {
+	lineage := make(directory.Lineage, len(epochs))
+	for i, e := range epochs {
+		lineage[i] = directory.Epoch(e)
+	}
+	g.lineage.Store(&lineage)
+}
+
+func walLineage(lineage directory.Lineage) []wal.Epoch {
+	epochs := make([]wal.Epoch, len(lineage))
+	for i, e := range lineage {
+		epochs[i] = wal.Epoch(e)
+	}
+	return epochs
+}

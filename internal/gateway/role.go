@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/replication-gateway/gateway/internal/wal"
+	"github.com/replication-gateway/gateway/internal/wholefile"
+)
+
+// Role is what a gateway is to others: the one that decides, or one that
+// follows it.
+type Role string
+
+// The roles.
+const (
+	Primary Role = "primary"
+	Standby Role = "standby"
+)
+
+// Role returns what the gateway is now.
+func (g *Gateway) Role() Role {
+	if g.standby.Load() {
+		return Standby
+	}
+	return Primary
+}
+
+// promotedFile holds the name of the epoch that began when this gateway was
+// promoted. While that epoch is in force, the gateway is primary.
+const promotedFile = "promoted"
+
+// isPromoted reports whether the epoch in force began here by a promotion.
+func (g *Gateway) isPromoted() (bool, error) {
+	b, err := os.ReadFile(filepath.Join(g.options.Dir, promotedFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return strings.TrimSpace(string(b)) == g.Lineage().Current(), err
+}
+
+// assumeRole decides what the gateway is from here on.
+func (g *Gateway) assumeRole() error {
+	promoted, err := g.isPromoted()
+	if err != nil {
+		return fmt.Errorf("read the role: %w", err)
+	}
+	g.standby.Store(g.options.Standby && !promoted)
+	return nil
+}
+
+// notePromotion makes it durable that the gateway is primary in an epoch. That
+// counts from when the epoch has begun.
+func (g *Gateway) notePromotion(epoch string) error {
+	return wholefile.WriteString(filepath.Join(g.options.Dir, promotedFile), epoch+"\n")
+}
+
+// Promote makes a standby primary: a new epoch begins behind all that it has on
+// disk, all of which is shown, and streams end with hub.HistoryChanged. It is
+// durable before the first write: started again, the gateway is primary. A
+// primary stays as it is. A standby that never held a full state is refused
+// with ErrNoState.
+func (g *Gateway) Promote(epoch string) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	switch {
+	case !g.standby.Load():
+		return nil
+	case g.failed.Load():
+		return ErrStorageFailed
+	case !g.HasState():
+		return ErrNoState
+	}
+	if err := g.notePromotion(epoch); err != nil {
+		return fmt.Errorf("note the promotion: %w", err)
+	}
+	if err := g.beginEpoch(epoch); err != nil {
+		return err
+	}
+	last := g.durable.Load().position.SeqNo
+	g.standby.Store(false)
+	g.roles.fire()
+	g.options.Logger.Warn().Str("epoch", epoch).Uint64("seq_no", last).Msg("promoted: this gateway is primary")
+	return g.allow(last)
+}
+
+// Demote makes a primary a standby again, which follows a history that its own
+// is a part of. Its streams end with hub.HistoryChanged.
+func (g *Gateway) Demote() {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if !g.standby.Swap(true) {
+		g.roles.fire()
+		g.standbys.clear()
+		g.hub.SetEpoch(g.Lineage().Current())
+		g.options.Logger.Warn().Msg("demoted: a later epoch is in force elsewhere, this gateway follows it")
+	}
+}
+
+// beginEpoch begins an epoch behind the newest commit. writing is held.
+func (g *Gateway) beginEpoch(name string) error {
+	if err := g.log.BeginEpoch(name); err != nil {
+		if errors.Is(err, wal.ErrFailed) {
+			g.fail(err, g.log.Last()+1)
+			return ErrStorageFailed
+		}
+		return fmt.Errorf("begin epoch: %w", err)
+	}
+	g.setLineage(g.log.Lineage())
+	g.showing.Lock()
+	defer g.showing.Unlock()
+	// What is pending or shown stays what it is, at a position of the new epoch.
+	g.durable.Store(g.versionOf(g.durable.Load().state))
+	g.shown.Store(g.versionOf(g.shown.Load().state))
+	for i, v := range g.pending {
+		g.pending[i] = g.versionOf(v.state)
+	}
+	g.hub.SetEpoch(name)
+	return nil
+}

@@ -1,0 +1,160 @@
+package gateway
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/replication-gateway/gateway/internal/hub"
+)
+
+// ErrBadAck refuses an acknowledgement of another epoch, or of a commit that
+// the stream was never sent.
+var ErrBadAck = errors.New("acknowledges what was not sent")
+
+// standbys know who has what on disk. A standby with an ID counts once,
+// whatever streams it had; one without counts while its stream is open.
+type standbys struct {
+	mu       sync.Mutex
+	named    map[string]*Follower // by ID, those whose stream has ended too
+	unnamed  map[*Follower]struct{}
+	arranged []uint64 // scratch of nth
+}
+
+// Follower is a replica stream whose reader says what it has on disk.
+type Follower struct {
+	g   *Gateway
+	id  string
+	sub *hub.Sub
+
+	acked uint64 // guarded by standbys.mu
+	open  bool   // likewise
+}
+
+// Follow counts a replica stream that Subscribe opened. A stream with an ID
+// ends an older one of the same ID, and, when it was resumed, acknowledges
+// where it was. Unfollow takes it back.
+func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
+	f := &Follower{g: g, id: id, sub: sub, open: true}
+	s := &g.standbys
+	s.mu.Lock()
+	if id == "" {
+		s.unnamed[f] = struct{}{}
+	} else {
+		if sub.Resumed() {
+			f.acked = since
+		}
+		if older := s.named[id]; older != nil && older.open {
+			older.sub.End(hub.HistoryChanged)
+		}
+		s.named[id] = f
+	}
+	s.mu.Unlock()
+	g.acknowledged()
+	return f
+}
+
+// Unfollow takes note that the stream has ended. What a standby with an ID has
+// acknowledged it still has.
+func (g *Gateway) Unfollow(f *Follower) {
+	g.standbys.mu.Lock()
+	defer g.standbys.mu.Unlock()
+	f.open = false
+	delete(g.standbys.unnamed, f)
+}
+
+// Ack takes note that the reader has everything up to seqNo on disk.
+func (f *Follower) Ack(epoch string, seqNo uint64) error {
+	if epoch != f.g.Lineage().Current() || seqNo > f.g.durable.Load().position.SeqNo {
+		return ErrBadAck
+	}
+	f.g.standbys.mu.Lock()
+	f.acked = max(f.acked, seqNo)
+	f.g.standbys.mu.Unlock()
+	f.g.acknowledged()
+	return nil
+}
+
+// Acked returns the newest commit that the reader has on disk, and its ID.
+func (f *Follower) Acked() (id string, seqNo uint64) {
+	f.g.standbys.mu.Lock()
+	defer f.g.standbys.mu.Unlock()
+	return f.id, f.acked
+}
+
+// acknowledged shows what enough standbys have.
+func (g *Gateway) acknowledged() {
+	if g.standby.Load() || g.options.SyncStandbys == 0 {
+		return
+	}
+	_ = g.allow(g.mayShow()) // a failure ends writing, and says so
+}
+
+// mayShow returns the newest commit that a primary may show.
+func (g *Gateway) mayShow() uint64 {
+	if g.options.SyncStandbys == 0 {
+		return g.durable.Load().position.SeqNo
+	}
+	return g.standbys.nth(g.options.SyncStandbys)
+}
+
+// Acks returns how many standbys have a commit on disk.
+func (g *Gateway) Acks(seqNo uint64) int {
+	s := &g.standbys
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for f := range s.all() {
+		if f.acked >= seqNo {
+			n++
+		}
+	}
+	return n
+}
+
+// SyncStandbys returns how many standbys a write waits for.
+func (g *Gateway) SyncStandbys() int { return g.options.SyncStandbys }
+
+func (s *standbys) init() {
+	s.named, s.unnamed = make(map[string]*Follower), make(map[*Follower]struct{})
+}
+
+// clear forgets all acknowledgements.
+func (s *standbys) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.init()
+}
+
+func (s *standbys) all() func(yield func(*Follower) bool) {
+	return func(yield func(*Follower) bool) {
+		for _, f := range s.named {
+			if !yield(f) {
+				return
+			}
+		}
+		for f := range s.unnamed {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// nth returns the newest commit that n standbys have on disk, 0 if there are
+// not so many.
+func (s *standbys) nth(n int) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.arranged[:0]
+	for f := range s.all() {
+		list = append(list, f.acked)
+	}
+	s.arranged = list
+	if len(list) < n {
+		return 0
+	}
+	slices.SortFunc(list, func(a, b uint64) int { return cmp.Compare(b, a) })
+	return list[n-1]
+}

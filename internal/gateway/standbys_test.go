@@ -1,0 +1,220 @@
+package gateway_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/hub"
+	"github.com/replication-gateway/gateway/internal/wal"
+)
+
+// waits has every write wait for the acknowledgement of so many standbys.
+func waits(standbys int, patience time.Duration) func(*gateway.Options) {
+	return func(o *gateway.Options) { o.SyncStandbys, o.AckTimeout = standbys, patience }
+}
+
+// standby opens a replica stream that acknowledges under a name.
+func standby(t *testing.T, g *gateway.Gateway, id string) (*hub.Sub, *gateway.Follower) {
+	t.Helper()
+	sub, err := g.Subscribe(gateway.SubscribeOptions{View: directory.NewView(directory.AccessReplica)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := g.Follow(sub, id, 0)
+	t.Cleanup(func() { g.Unfollow(f); g.Unsubscribe(sub) })
+	return sub, f
+}
+
+func reader(t *testing.T, g *gateway.Gateway) *hub.Sub {
+	t.Helper()
+	sub, err := g.Subscribe(gateway.SubscribeOptions{View: directory.NewView(directory.AccessAdmin)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Unsubscribe(sub) })
+	next(sub)
+	return sub
+}
+
+func ack(t *testing.T, f *gateway.Follower, g *gateway.Gateway, seqNo uint64) {
+	t.Helper()
+	if err := f.Ack(g.Lineage().Current(), seqNo); err != nil {
+		t.Fatalf("acknowledge %d: %v", seqNo, err)
+	}
+}
+
+func TestNothingIsShownBeforeItIsAcknowledged(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS, waits(2, time.Hour))
+	sub, first := standby(t, g, "a")
+	_, second := standby(t, g, "b")
+	admin := reader(t, g)
+	next(sub)
+
+	answered := make(chan error, 1)
+	go func() {
+		_, err := putNode(t.Context(), g, 1)
+		answered <- err
+	}()
+	var frames [][]byte
+	for len(frames) == 0 {
+		<-sub.Wake()
+		frames = next(sub)
+	}
+	if got := string(frames[0]); !strings.Contains(got, `"seq_no":1`) || !strings.Contains(got, `"committed_seq_no":0`) {
+		t.Errorf("a standby got %s, want commit 1, of which none may be shown", got)
+	}
+	check := func(when string) {
+		t.Helper()
+		if state, at := g.State(); at.SeqNo != 0 || state.Node(1) != nil {
+			t.Errorf("%s readers see seq_no %d", when, at.SeqNo)
+		}
+		if frames := next(admin); len(frames) != 0 {
+			t.Errorf("%s a subscriber got %s", when, frames)
+		}
+		select {
+		case err := <-answered:
+			t.Fatalf("%s the write was answered: %v", when, err)
+		default:
+		}
+	}
+	check("before any acknowledgement")
+	ack(t, first, g, 1)
+	ack(t, first, g, 1)
+	check("after one, said twice")
+	ack(t, second, g, 1)
+	if err := <-answered; err != nil {
+		t.Errorf("the write: %v", err)
+	}
+	if state, at := g.State(); at.SeqNo != 1 || state.Node(1) == nil {
+		t.Errorf("readers see seq_no %d", at.SeqNo)
+	}
+	if got := fmt.Sprintf("%s", next(admin)); !strings.Contains(got, `"seq_no":1`) {
+		t.Errorf("a subscriber got %s", got)
+	}
+	if got := fmt.Sprintf("%s", next(sub)); !strings.Contains(got, `"committed_seq_no":1`) {
+		t.Errorf("the standby got %s, want word that commit 1 may be shown", got)
+	}
+	if n := g.Acks(1); n != 2 {
+		t.Errorf("%d standbys have it, want 2", n)
+	}
+}
+
+func TestUnacknowledgedWritesTimeOutAndAreShownLater(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS, waits(1, 10*time.Millisecond))
+	outcome, err := putNode(t.Context(), g, 1)
+	if !errors.Is(err, gateway.ErrNotReplicated) || outcome.Position.SeqNo != 1 {
+		t.Fatalf("without a standby: %v at %v, want ErrNotReplicated at 1", err, outcome.Position)
+	}
+	// What rests on it waits too: deleting what is not there, writing what is there.
+	if _, _, err := gateway.Do(t.Context(), g, "test", directory.DeleteNode{NodeID: 9}); !errors.Is(err, gateway.ErrNotReplicated) {
+		t.Errorf("a refusal that rests on it: %v", err)
+	}
+	if outcome, err := putNode(t.Context(), g, 1); !errors.Is(err, gateway.ErrNotReplicated) || outcome.Position.SeqNo != 1 {
+		t.Errorf("a write that changes nothing: %v at %v", err, outcome.Position)
+	}
+	_, f := standby(t, g, "a")
+	ack(t, f, g, 1)
+	if _, at := g.State(); at.SeqNo != 1 {
+		t.Errorf("readers see seq_no %d once it is acknowledged", at.SeqNo)
+	}
+}
+
+// A named standby counts once, with its newest stream; one without a name while
+// it is open.
+func TestWhoCounts(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS, waits(2, time.Millisecond))
+	_, _ = putNode(t.Context(), g, 1)
+	sub, older := standby(t, g, "a")
+	ack(t, older, g, 1)
+	_, newer := standby(t, g, "a")
+	if cause := sub.Cause(); cause != hub.HistoryChanged {
+		t.Errorf("the older stream of a standby ended with %v", cause)
+	}
+	if n := g.Acks(1); n != 0 {
+		t.Errorf("%d standbys have it; the newest stream of the only one has said nothing", n)
+	}
+	ack(t, newer, g, 1)
+	_, unnamed := standby(t, g, "")
+	ack(t, unnamed, g, 1)
+	if _, at := g.State(); at.SeqNo != 1 {
+		t.Errorf("two have it, and readers see seq_no %d", at.SeqNo)
+	}
+	_, _ = putNode(t.Context(), g, 2)
+	ack(t, unnamed, g, 2)
+	g.Unfollow(unnamed)
+	ack(t, newer, g, 2)
+	if _, at := g.State(); at.SeqNo != 1 {
+		t.Errorf("one of two has gone, and readers see seq_no %d", at.SeqNo)
+	}
+	for _, bad := range []struct {
+		epoch string
+		seqNo uint64
+	}{{"other", 1}, {g.Lineage().Current(), 3}} {
+		if err := newer.Ack(bad.epoch, bad.seqNo); !errors.Is(err, gateway.ErrBadAck) {
+			t.Errorf("acknowledging %v: %v, want ErrBadAck", bad, err)
+		}
+	}
+}
+
+func TestWritesAreRefusedWhenStandbysAreFarBehind(t *testing.T) {
+	short := func(o *gateway.Options) { o.WindowCommits = 3 }
+	g := open(t, t.TempDir(), wal.OSFS, waits(1, time.Millisecond), short)
+	for id := range uint32(3) {
+		if _, err := putNode(t.Context(), g, id+1); !errors.Is(err, gateway.ErrNotReplicated) {
+			t.Fatalf("write %d: %v", id+1, err)
+		}
+	}
+	if outcome, err := putNode(t.Context(), g, 4); !errors.Is(err, gateway.ErrStandbysBehind) || outcome.Changed {
+		t.Errorf("with the window full: %v, %+v, want ErrStandbysBehind", err, outcome)
+	}
+	token := directory.CreateToken{Token: directory.Token{TokenID: "t", Role: directory.AccessViewer}}
+	if made, outcome, err := gateway.Do(t.Context(), g, "test", token); !errors.Is(err, gateway.ErrNotReplicated) || made == nil || outcome.Position.SeqNo != 4 {
+		t.Errorf("a token: %v at %v (%v), want it made and not replicated", made, outcome.Position, err)
+	}
+	if state, _ := g.Durable(); state.Token("t") == nil {
+		t.Error("the token is not among what is durable")
+	}
+	_, f := standby(t, g, "a")
+	ack(t, f, g, 4)
+	if _, err := putNode(t.Context(), g, 4); !errors.Is(err, gateway.ErrNotReplicated) {
+		t.Errorf("once the standby has caught up: %v", err)
+	}
+}
+
+// A restart shows what was acknowledged before, and nothing else.
+func TestRestartShowsWhatWasAcknowledged(t *testing.T) {
+	dir := t.TempDir()
+	g := open(t, dir, wal.OSFS, waits(1, time.Millisecond))
+	_, f := standby(t, g, "a")
+	for id := range uint32(6) {
+		_, _ = putNode(t.Context(), g, id+1)
+	}
+	ack(t, f, g, 4)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g = open(t, dir, wal.OSFS, waits(1, time.Millisecond))
+	if state, at := g.State(); at.SeqNo != 4 || state.Node(4) == nil || state.Node(5) != nil {
+		t.Errorf("readers see seq_no %d, want 4", at.SeqNo)
+	}
+	if state, at := g.Durable(); at.SeqNo != 6 || state.Node(6) == nil {
+		t.Errorf("durable is seq_no %d, want 6", at.SeqNo)
+	}
+	_, f = standby(t, g, "a")
+	ack(t, f, g, 5)
+	if _, at := g.State(); at.SeqNo != 5 {
+		t.Errorf("after an acknowledgement of 5 readers see %d", at.SeqNo)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g = open(t, dir, wal.OSFS) // who waits for nobody shows all
+	if _, at := g.State(); at.SeqNo != 6 {
+		t.Errorf("without standbys to wait for, readers see %d", at.SeqNo)
+	}
+}
