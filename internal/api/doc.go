@@ -1,5 +1,5 @@
 // Package api is the gateway's HTTP: routes, who may do what, JSON in and out,
-// and WebSockets. It is the only package that knows HTTP.
+// WebSockets and server-sent events.
 //
 // A request takes one way through it. The route table names the handler, who
 // may call it and which query parameters it takes. The credential is judged by
@@ -17,5 +17,9 @@
 //     value, unknown members and unknown query parameters are refused.
 //   - Tokens and the texts of internal errors appear in no answer and no log.
 //   - A stream ends within a second of its token's end. A subscriber that takes
-//     no byte for the write timeout is dropped and delays nobody.
+//     no byte for the write timeout is dropped and delays nobody, and so is one
+//     that neither answers a ping nor says anything for two heartbeats.
+//   - A stream costs one goroutine, which reads; a few writers, one a processor,
+//     hand ready frames to the sockets of all and never wait for one.
+//   - A standby judges no write. It passes each on and returns what came back.
 package api

@@ -31,7 +31,7 @@ func (s *Server) secured(next http.Handler) http.Handler {
 // What pages of allowed origins may send and see.
 const (
 	corsMethods = "GET, HEAD, POST, PUT, DELETE"
-	corsHeaders = "Authorization, Content-Type, Gateway-Min-Position, Idempotency-Key, If-None-Match, X-Request-Id"
+	corsHeaders = "Authorization, Content-Type, Gateway-Min-Position, Idempotency-Key, If-None-Match, Last-Event-ID, X-Request-Id"
 	corsExposed = "ETag, Gateway-Position, Retry-After, X-Request-Id"
 )
 

@@ -22,7 +22,7 @@ var (
 	errUnsupported      = errors.New("the body must be application/json in UTF-8")
 	errTooLarge         = errors.New("the request is too large")
 	errMalformed        = errors.New("the body is not one well-formed JSON value")
-	errUpgradeRequired  = errors.New("this path speaks WebSocket, version 13")
+	errUpgradeRequired  = errors.New("this path speaks WebSocket, version 13, and server-sent events")
 	errDraining         = errors.New("the gateway is about to stop")
 	errNotPromotable    = errors.New("the standby cannot be promoted")
 	errNotReady         = errors.New("the gateway is not ready")

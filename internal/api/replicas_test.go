@@ -13,7 +13,9 @@ import (
 )
 
 // waiting has writes wait for a standby, and not for long.
-func waiting(_ *api.Options, g *gateway.Options) { g.SyncStandbys, g.AckTimeout = 1, 200*time.Millisecond }
+func waiting(_ *api.Options, g *gateway.Options) {
+	g.SyncStandbys, g.AckTimeout = 1, 200*time.Millisecond
+}
 
 // replicaToken makes a token that no standby acknowledges yet.
 func (h *harness) replicaToken() string {

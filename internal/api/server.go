@@ -61,11 +61,11 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		options: o,
-		metrics: newMetrics(o.Registry),
 		assets:  mustLoadAssets(o.Assets, o.OpenAPI),
 		opened:  make(chan struct{}),
 		origins: make(map[string]bool),
 	}
+	s.metrics = newMetrics(o.Registry, &s.streams)
 	for _, origin := range o.AllowedOrigins {
 		s.origins[origin] = true
 	}

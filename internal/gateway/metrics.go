@@ -54,9 +54,13 @@ func (m *metrics) register(r prometheus.Registerer, g *Gateway, logSize func() i
 			Name: "gateway_wal_bytes", Help: "Bytes of the log on disk.",
 		}, func() float64 { return float64(logSize()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "gateway_subscribers", Help: "Open streams, by kind.",
-			ConstLabels: prometheus.Labels{"kind": "websocket"},
-		}, func() float64 { return float64(g.SubCount()) }))
+			Name: "gateway_primary_up", Help: "Whether this gateway is primary, or hears of the one that it follows.",
+		}, func() float64 {
+			if g.Role() == Primary || g.Upstream().Up {
+				return 1
+			}
+			return 0
+		}))
 }
 
 func (m *metrics) committed(b *group, took time.Duration) {

@@ -25,7 +25,7 @@ func TestFileIsLikeASlice(t *testing.T) {
 	for name, size := range segmentSizes {
 		t.Run(name, func(t *testing.T) {
 			waltest.Model(t, func(testing.TB) waltest.Store {
-				return store("/data/log", wal.Options{SegmentSize: size, FS: wal.NewTestDisk()})
+				return store("/data/log", wal.Options{SegmentSize: size / 2, FS: wal.NewTestDisk()})
 			})
 		})
 	}

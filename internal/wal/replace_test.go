@@ -306,3 +306,19 @@ func TestAReplaceThatCannotOpenLeavesTheLog(t *testing.T) {
 		closeLog(t, l)
 	}
 }
+
+// A file that was to go before may have the name of one that came.
+func TestWhatWasToGoIsForgotten(t *testing.T) {
+	d := diskOf(toReplace(t))
+	l := openLog(t, d, 0)
+	d.steps, d.failAt = 0, 1
+	if err := l.Cut(35); !errors.Is(err, errFault) { // the snapshot of 20 goes, but its file stays
+		t.Fatal(err)
+	}
+	s := replacements["at the first snapshot, shared"]
+	if err := errors.Join(replace(l, s), l.Cut(20)); err != nil {
+		t.Fatal(err)
+	}
+	wantReplaced(t, "cut", l, s)
+	closeLog(t, l)
+}
