@@ -4,7 +4,7 @@ GO      ?= go
 PKGS    := ./...
 FUZZFOR ?= 30s
 
-.PHONY: run test lint bench fuzz build browser
+.PHONY: run test lint bench peers soak fuzz build browser
 
 run: ## the gateway with a small live fleet
 	$(GO) run ./cmd/gateway serve --demo
@@ -26,6 +26,12 @@ browser: ## Chromium for the browser tests, from the distribution when it is mis
 
 bench: ## benchmarks beside the code they measure
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+peers: ## the log, the program and the fan-out beside their peers; wants a quiet machine
+	cd bench && $(GO) run ./wal && $(GO) run ./program && $(GO) run ./fanout
+
+soak: ## a fleet under accidents, for long
+	$(GO) test -race -timeout 2h -run TestFleetUnderAccidents ./cmd/gateway -fleet-rounds 2000
 
 fuzz: ## every fuzz target in turn, FUZZFOR each
 	@for pkg in $$($(GO) list $(PKGS)); do \
