@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/coder/websocket"
@@ -49,7 +51,10 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	case answer != nil && answer.StatusCode != http.StatusSwitchingProtocols:
 		return nil, refusal(answer, time.Now())
 	}
-	return nil, fmt.Errorf("no connection: %w", err)
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		err = request.Err // the rest repeats what was asked for
+	}
+	return nil, fmt.Errorf("cannot connect: %w", err)
 }
 
 // refusal says what an answer means that opens no stream.

@@ -13,11 +13,12 @@
 // The first of them in full:
 //
 //	state := client.NewState()
+//	empty := state.View()
 //	go func() {
 //		err := client.Subscribe(ctx, client.Options{URL: "https://gateway.example", Token: token}, state)
 //		log.Print(err) // the token has ended, or ctx has
 //	}()
-//	view, err := state.Next(ctx, state.View()) // wait for the first snapshot
+//	view, err := state.Next(ctx, empty) // wait for the first snapshot
 //	for member := range view.Members(7) {
 //		fmt.Println(view.Node(member.NodeID).Hostname, member.Role)
 //	}

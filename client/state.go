@@ -30,7 +30,7 @@ type State struct {
 
 	// Of the goroutine that calls the methods of Handler.
 	newest  *directory.State // what view has a frozen copy of
-	loading *directory.State // the snapshot that is coming in, nil for none
+	loading *directory.State // the snapshot that is coming in, or broke off
 
 	mu      sync.Mutex
 	changed chan struct{}     // closed when view is replaced
@@ -123,7 +123,7 @@ func (s *State) waiting() <-chan struct{} {
 	return s.changed
 }
 
-// show replaces the view.
+// show replaces the view by one that a stream has just brought.
 func (s *State) show(v *View) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,6 +131,7 @@ func (s *State) show(v *View) {
 		s.left[old.Epoch] = old.SeqNo
 	}
 	delete(s.left, v.position.Epoch)
+	s.stale = nil
 	s.view.Store(v)
 	close(s.changed)
 	s.changed = make(chan struct{})
@@ -144,7 +145,6 @@ func (s *State) setStale(err error) {
 
 // Connected implements Handler.
 func (s *State) Connected(_ context.Context, _ *Conn, first *Heartbeat) error {
-	s.loading = nil
 	if !*first.Resumed {
 		return nil
 	}
@@ -152,8 +152,8 @@ func (s *State) Connected(_ context.Context, _ *Conn, first *Heartbeat) error {
 	if p.Epoch == "" || p.SeqNo != first.SeqNo {
 		return fmt.Errorf("%w: resumed at %v, the state stands at %v", ErrStartOver, first.Position, p)
 	}
-	s.moveTo(first.Position)
 	s.setStale(nil)
+	s.moveTo(first.Position)
 	return nil
 }
 
@@ -179,7 +179,6 @@ func (s *State) Snapshot(_ context.Context, part *SnapshotPart) error {
 	}
 	s.newest, s.loading = s.loading, nil
 	s.show(&View{state: s.newest.Clone(), position: part.Position})
-	s.setStale(nil)
 	return nil
 }
 
@@ -236,7 +235,4 @@ func (s *State) moveTo(p Position) {
 }
 
 // Disconnected implements Handler.
-func (s *State) Disconnected(err error, _ time.Duration) {
-	s.loading = nil
-	s.setStale(err)
-}
+func (s *State) Disconnected(err error, _ time.Duration) { s.setStale(err) }

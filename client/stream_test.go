@@ -101,6 +101,7 @@ func TestStream(t *testing.T) {
 		"entries out of order":                 {nil, []string{hello, state4, delta(4, 7, false, 7, 6)}, "outside 7 to 7"},
 		"parts that share a frame":             {nil, []string{hello, state4, delta(4, 6, true, 5, 6)}, "outside 6 to 6"},
 		"a last part that shares a frame":      {nil, []string{hello, state4, delta(4, 5, true, 5), delta(5, 6, false, 5, 6)}, "commit 5 is not complete"},
+		"a last part of an older commit":       {nil, []string{hello, state4, delta(4, 7, true, 7), delta(7, 7, false, 6)}, "outside 7 to 7"},
 		"heartbeat inside a commit":            {nil, []string{hello, state4, delta(4, 5, true, 5), beat(5)}, "commit 5 is not complete"},
 		"snapshot inside a commit":             {nil, []string{hello, state4, delta(4, 5, true, 5), state4}, "commit 5 is not complete"},
 		"heartbeat inside a snapshot":          {nil, []string{hello, part4, beat(4)}, "snapshot of 4 is not complete"},

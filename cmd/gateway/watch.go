@@ -100,6 +100,6 @@ func (w watcher) Heartbeat(_ context.Context, beat *client.Heartbeat) error   { 
 
 func (w watcher) Disconnected(err error, retryIn time.Duration) {
 	if retryIn >= 0 {
-		fmt.Fprintf(w.err, "not connected: %v; next try in %v\n", err, retryIn.Round(time.Millisecond))
+		fmt.Fprintf(w.err, "%v; next try in %v\n", err, retryIn.Round(time.Millisecond))
 	}
 }
