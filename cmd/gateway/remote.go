@@ -91,6 +91,7 @@ func (r remoteFlags) do(ctx context.Context, method, path string, header http.He
 		return nil, err
 	}
 	_ = json.Unmarshal(answer, refused) // what is no problem document leaves the status to speak
+	refused.Body = answer
 	return nil, refused
 }
 
@@ -110,6 +111,7 @@ func (r remoteFlags) get(ctx context.Context, path string, into any) error {
 // refusedError is a problem that the gateway answered with.
 type refusedError struct {
 	Status int    `json:"-"`
+	Body   []byte `json:"-"` // the problem as it came
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 	Errors []struct {

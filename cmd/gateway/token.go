@@ -5,7 +5,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -101,26 +103,35 @@ func (c *tokenCreateCmd) Run(ctx context.Context, std stdio) error {
 	if err != nil {
 		return err
 	}
-	resp, err := c.do(ctx, http.MethodPost, "/tokens", http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(body))
+	answer, err := c.create(ctx, body)
 	if err != nil {
 		return err
-	}
-	defer resp.Body.Close()
-	var answer json.RawMessage
-	var made tokenRecord
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		return fmt.Errorf("answer of /tokens: %w", err)
 	}
 	if c.JSON {
 		_, err := fmt.Fprintf(std.out, "%s\n", answer)
 		return err
 	}
+	var made tokenRecord
 	if err := json.Unmarshal(answer, &made); err != nil {
 		return fmt.Errorf("answer of /tokens: %w", err)
 	}
 	fmt.Fprintf(std.err, "token %s, role %s, networks %s, expires %s; it is shown this once:\n", made.TokenID, made.Role, made.reach(), made.until())
 	_, err = fmt.Fprintln(std.out, made.Token)
 	return err
+}
+
+// create asks for the token and returns the answer. One that no standby has
+// acknowledged yet is made all the same, and this is the only time it is seen.
+func (c *tokenCreateCmd) create(ctx context.Context, body []byte) (answer []byte, err error) {
+	resp, err := c.do(ctx, http.MethodPost, "/tokens", http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(body))
+	if refused, ok := errors.AsType[*refusedError](err); ok && refused.Code == "not-replicated" {
+		return refused.Body, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
 }
 
 // tokenListCmd lists the tokens.
