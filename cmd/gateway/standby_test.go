@@ -84,6 +84,7 @@ func TestStandbyFollowsServesAndPassesWritesOn(t *testing.T) {
 	alike(t, primary, standby)
 
 	standby.put(26, 30) // which its primary does
+	standby.reach(primary.position())
 	alike(t, primary, standby)
 	if status, _ := standby.call("DELETE", "/nodes/999", nil); status != http.StatusNotFound {
 		t.Errorf("a refusal of the primary came as %d", status)
@@ -161,6 +162,7 @@ func TestPromotion(t *testing.T) {
 		t.Errorf("kept aside: %s, %v, want the three commits of the old primary alone", kept, err)
 	}
 	back.put(19, 20)
+	back.reach(standby.position())
 	alike(t, standby, back)
 }
 
