@@ -204,7 +204,7 @@ func TestNoAcknowledgedWriteIsLostWithThePrimary(t *testing.T) {
 
 // The token that a standby needs is printed where no standby is there yet.
 func TestTokenOfAGatewayThatWaitsForStandbys(t *testing.T) {
-	p := start(t, t.TempDir(), "--sync-standbys", "1", "--ack-timeout", "50ms")
+	p := start(t, t.TempDir(), "--sync-standbys", "1", "--ack-timeout", "2s")
 	env := []string{"GATEWAY_URL=http://" + p.addr, "GATEWAY_TOKEN=" + testToken}
 	status, out, stderr := runToEnd(t, env, "token", "create", "--name", "standby", "--role", "replica")
 	if status != 0 || !strings.HasPrefix(out, "gw_") {
