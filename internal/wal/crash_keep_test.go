@@ -152,8 +152,9 @@ func (k *keeper) check(t *testing.T, d *disk, what string, leastCommitted uint64
 func TestAccidentWhileKeeping(t *testing.T) {
 	for name, accident := range accidents {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			survived := 0
-			for step := 1; ; step++ {
+			for step := range steps(name) {
 				what := fmt.Sprintf("step %d", step)
 				d, k := newDisk(uint64(step)), &keeper{}
 				accident.set(d, step)
@@ -194,6 +195,7 @@ func TestAccidentWhileKeeping(t *testing.T) {
 
 // Here the writer is a goroutine of its own, so steps differ from run to run; what must hold does not.
 func TestAccidentBesideAppends(t *testing.T) {
+	t.Parallel()
 	const records, window = 200, 25
 	sets := []func(*disk, int){die, fail, failFrom, fallShort}
 	for step := 8; ; step += 11 {

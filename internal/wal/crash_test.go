@@ -138,8 +138,9 @@ var smallGroups = [][]int{{20}, {20, 30, 700}, {900}, {448}, {10, 10}, {5000}, {
 func TestAccidentAtEveryStep(t *testing.T) {
 	for name, accident := range accidents {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(3) {
-				for step := 1; ; step++ {
+			t.Parallel()
+			for seed := range uint64(seeds) {
+				for step := range steps(fmt.Sprint(name, seed)) {
 					what := fmt.Sprintf("seed %d, step %d", seed, step)
 					d, h := newDisk(seed), &history{}
 					accident.set(d, step)
@@ -178,6 +179,7 @@ func TestAccidentAtEveryStep(t *testing.T) {
 
 // The zero-filling runs beside the writer here, so steps differ from run to run; what must hold does not.
 func TestAccidentWhileFilling(t *testing.T) {
+	t.Parallel()
 	groups := slices.Repeat([][]int{{30000}, {200, 50000}, {120000}}, 25)
 	for step := 12; ; step += 37 {
 		d, h := newDisk(uint64(step)), &history{}

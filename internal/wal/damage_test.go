@@ -75,16 +75,14 @@ func segmentNames(files map[string][]byte) []string {
 // like the rest of a torn write: it is reported and cut off, and no record is missing. In the place of the next
 // frame's header it is refused.
 func TestEveryChangedByteIsFound(t *testing.T) {
+	t.Parallel()
 	files, want := smallLog(t, "one", false)
 	segments := segmentNames(files)
 	newest := segments[len(segments)-1]
 	end := int(endOf(t, files[newest]))
 	for name, b := range files {
 		for at := range b {
-			for how, c := range map[string]byte{"inverted": ^b[at], "one bit": b[at] ^ 1<<(at%8), "zeroed": 0} {
-				if c == b[at] {
-					continue
-				}
+			for how, c := range changesOf(b[at], at) {
 				changed := maps.Clone(files)
 				changed[name] = slices.Clone(b)
 				changed[name][at] = c
@@ -101,6 +99,23 @@ func TestEveryChangedByteIsFound(t *testing.T) {
 			}
 		}
 	}
+}
+
+// changesOf names what may come to stand in the place of a byte at an offset, by how it differs: one way in stride, so
+// that an everyday run changes every byte in one way, and those beside it in others.
+func changesOf(b byte, at int) map[string]byte {
+	ways := []string{"inverted", "one bit", "zeroed"} // where it is zero already, it becomes one
+	changes := map[string]byte{}
+	for i, c := range []byte{^b, b ^ 1<<(at%8), 0} {
+		if (at+i)%stride > 0 {
+			continue
+		}
+		if c == b {
+			c = 1
+		}
+		changes[ways[i]] = c
+	}
+	return changes
 }
 
 // endOf finds where the frames of a segment end.

@@ -80,6 +80,7 @@ func TestMarksAcrossEpochs(t *testing.T) {
 }
 
 func TestUnusableEpochsAreRefused(t *testing.T) {
+	t.Parallel()
 	l := openLog(t, newDisk(1), 2)
 	if err := l.BeginEpoch("two"); err != nil {
 		t.Fatal(err)

@@ -10,12 +10,13 @@ import (
 	"github.com/replication-gateway/gateway/internal/wal/waltest"
 )
 
-// segmentSizes are one that no test fills and one that makes every test roll.
-var segmentSizes = map[string]int64{"one segment": 256 << 10, "many segments": 4096}
+// segmentSizes are one that hardly a test fills and one that makes every test roll.
+var segmentSizes = map[string]int64{"one segment": 64 << 10, "many segments": 4096}
 
 func TestFileIsALog(t *testing.T) {
 	for name, size := range segmentSizes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			waltest.Run(t, func(t testing.TB) waltest.Store { return store(t.TempDir(), wal.Options{SegmentSize: size}) })
 		})
 	}
@@ -24,8 +25,9 @@ func TestFileIsALog(t *testing.T) {
 func TestFileIsLikeASlice(t *testing.T) {
 	for name, size := range segmentSizes {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			waltest.Model(t, func(testing.TB) waltest.Store {
-				return store("/data/log", wal.Options{SegmentSize: size / 2, FS: wal.NewTestDisk()})
+				return store("/data/log", wal.Options{SegmentSize: size, FS: wal.NewTestDisk()})
 			})
 		})
 	}

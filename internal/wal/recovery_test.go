@@ -26,6 +26,7 @@ func TestAccidentWhileRecovering(t *testing.T) {
 		"failure and power cut": {fail, powerCut},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			recovering := 0 // accidents that fell into a recovery
 			for step := 1; ; step++ {
 				for second := 1; ; second++ {

@@ -115,6 +115,7 @@ func TestBetweenTwoLogs(t *testing.T) {
 
 // Marks, reads and looks go on beside a log that is replaced again and again, each time by a shorter one.
 func TestReplaceBesideEverything(t *testing.T) {
+	t.Parallel()
 	d := newDisk(1)
 	l := openLog(t, d, 0)
 	var beside sync.WaitGroup
@@ -152,7 +153,7 @@ func TestReplaceBesideEverything(t *testing.T) {
 	}, ErrNoSnapshot, ErrReplaced)
 	again(func() error { return save(l, l.Last()) }, ErrOrder)
 	again(func() error { return l.Cut(l.Committed()) })
-	for n := range uint64(20) {
+	for n := range uint64(8) {
 		appendRecords(t, l, 12)
 		s := Snapshot{SeqNo: 1000 - 13*n, Lineage: []Epoch{{fmt.Sprintf("epoch-%d", n), 0}}}
 		if err := replace(l, s); err != nil {

@@ -199,6 +199,7 @@ func TestASnapshotInDoubtIsStoredAgain(t *testing.T) {
 
 // A large snapshot is synced as it grows, so that a sync of the log does not wait for all of it.
 func TestALargeSnapshotIsSyncedAsItGrows(t *testing.T) {
+	t.Parallel()
 	d := &unsyncedFS{disk: newDisk(1)}
 	l := openLog(t, d, 1)
 	defer closeLog(t, l)

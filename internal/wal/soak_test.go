@@ -1,0 +1,8 @@
+//go:build soak
+
+package wal
+
+const (
+	stride = 1
+	seeds  = 8
+)
