@@ -30,7 +30,8 @@ bench: ## benchmarks beside the code they measure
 peers: ## the log, the program and the fan-out beside their peers; wants a quiet machine
 	cd bench && $(GO) run ./wal && $(GO) run ./program && $(GO) run ./fanout
 
-soak: ## a fleet under accidents, for long
+soak: ## a fleet under accidents, and the log under more of them, for long
+	$(GO) test -race -tags soak -timeout 1h ./internal/wal
 	$(GO) test -race -timeout 2h -run TestFleetUnderAccidents ./cmd/gateway -fleet-rounds 2000
 
 fuzz: ## every fuzz target in turn, FUZZFOR each

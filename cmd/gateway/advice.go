@@ -23,6 +23,8 @@ func advised(err error, dir string) error {
 			"Nothing in the folder was changed.", quoted(dir))
 	case errors.Is(err, wal.ErrUnfinished):
 		advice = "delete the folder and restore the backup again"
+	case errors.Is(err, wal.ErrReplacing):
+		advice = "start the gateway on the folder once: it finishes what was interrupted"
 	case errors.Is(err, syscall.ENOSPC):
 		advice = "make room on the disk; the files of the log are not to be deleted by hand"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):

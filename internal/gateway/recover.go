@@ -221,6 +221,9 @@ type warmWindow struct {
 }
 
 func reportRecovery(log zerolog.Logger, r wal.Recovery) {
+	if r.Replaced {
+		log.Warn().Uint64("seq_no", r.Last).Msg("the gateway last ended while it took over another history, which is done now")
+	}
 	for _, d := range r.Unreadable {
 		log.Error().Err(d).Uint64("seq_no", d.SeqNo).Msg("a snapshot is damaged and left aside")
 	}
