@@ -8,7 +8,7 @@ import (
 
 // pace is how many bytes of a file are written between two syncs of it: little enough that a sync of the log never
 // has to wait for a mountain of them.
-const pace = 4 << 20
+const pace = 512 << 10
 
 // pacedFile is a large file under construction, written from its beginning to its end. Until it is finished it has
 // a temporary name.
