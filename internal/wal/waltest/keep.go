@@ -248,7 +248,10 @@ func testKeepWhileAppending(t *testing.T, store Store) {
 	const total, window = 120, 30
 	l := open(t, store)
 	var working sync.WaitGroup
+	kept := make(chan struct{}) // closed when a snapshot is there, or none will be
+	closeKept := sync.OnceFunc(func() { close(kept) })
 	working.Go(func() {
+		defer closeKept()
 		for l.Last() < total {
 			last := l.Last()
 			if n := l.Snapshots(); len(n) > 0 && n[0] >= last {
@@ -262,6 +265,7 @@ func testKeepWhileAppending(t *testing.T, store Store) {
 				t.Error(err)
 				return
 			}
+			closeKept()
 		}
 	})
 	working.Go(func() {
@@ -287,7 +291,10 @@ func testKeepWhileAppending(t *testing.T, store Store) {
 			}
 		}
 	})
-	for range total {
+	for i := range total {
+		if i == 1 {
+			<-kept
+		}
 		appendGroup(t, l, 1)
 	}
 	working.Wait()
