@@ -30,7 +30,7 @@ func latency(ctx context.Context, b *bench) ([]report.Section, error) {
 	}
 	b.latencyTable(&s, latencyFigure)
 	p50 := b.series(latencyFigure, "gateway", "p50").RatioTo(b.series(latencyFigure, rawName, "p50"))
-	s.Notes = append(s.Notes, goal("the gateway's median is at most 1.2 of the raw limit's", p50.Median(), p50.Median() <= 1.2))
+	s.Notes = append(s.Notes, report.Goal("the gateway's median is at most 1.2 of the raw limit's", p50.Median(), p50.Median() <= 1.2))
 	return []report.Section{s}, nil
 }
 
@@ -56,7 +56,7 @@ func (b *bench) appends(ctx context.Context, figure string, count int) (err erro
 	defer func() { err = errors.Join(err, closeAll(opened)) }()
 	records := logs.Records(rand.New(rand.NewPCG(b.Seed, uint64(count))), count, loneSize)
 	next := map[string]uint64{}
-	return rounds(ctx, b.Rounds, opened, func(round int, o *openLog) error {
+	return figures.Turns(ctx, b.Rounds, opened, func(round int, o *openLog) error {
 		runtime.GC()
 		var took figures.Latencies
 		turn := time.Now()

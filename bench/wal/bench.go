@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -93,22 +92,6 @@ func (o *openLog) close() error {
 	l := o.log
 	o.log = nil
 	return l.Close()
-}
-
-// rounds gives each of the candidates its turn, round by round, until one fails or ctx ends. Each round begins with
-// another of them.
-func rounds[T any](ctx context.Context, n int, candidates []T, turn func(round int, c T) error) error {
-	for round := range n {
-		for i := range candidates {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := turn(round, candidates[(i+round)%len(candidates)]); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // fileName turns a candidate's name into one of a folder.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/replication-gateway/gateway/bench/internal/figures"
+	"github.com/replication-gateway/gateway/bench/internal/grouping"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 )
@@ -39,23 +41,23 @@ func (b *bench) commitsOf(ctx context.Context, size int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll(opened)) }()
-	drivers := map[string]*grouping{}
+	drivers := map[string]*grouping.Writer{}
 	for _, o := range opened {
-		drivers[o.Name] = &grouping{log: o.log, next: 1}
+		drivers[o.Name] = grouping.NewWriter(o.log)
 	}
 	random := rand.New(rand.NewPCG(b.Seed, uint64(size)))
 	for _, writers := range writerCounts {
 		records := logs.Records(random, writers, size)
 		name := commitsFigure(size, writers)
-		err := rounds(ctx, b.Rounds, opened, func(round int, o *openLog) error {
-			p, err := drivers[o.Name].drive(records, b.Warm, b.For)
+		err := figures.Turns(ctx, b.Rounds, opened, func(round int, o *openLog) error {
+			p, err := drivers[o.Name].Drive(records, b.Warm, b.For)
 			if err != nil {
 				return fmt.Errorf("%s: %w", o.Name, err)
 			}
 			b.note(name, o.Name, round, map[string]float64{
-				"per_second": p.perSecond, "cpu_micros": p.cpuMicros, "group_size": p.groupSize,
+				"per_second": p.PerSecond, "cpu_micros": p.CPUMicros, "group_size": p.GroupSize,
 			})
-			progress("%s, round %d, %s: %s/s", name, round+1, o.Name, report.Count(p.perSecond))
+			progress("%s, round %d, %s: %s/s", name, round+1, o.Name, report.Count(p.PerSecond))
 			return nil
 		})
 		if err != nil {
@@ -96,7 +98,7 @@ func (b *bench) commitsSection(size int) report.Section {
 func (b *bench) commitsGoals(figure string) []string {
 	ours := b.series(figure, "gateway", "per_second")
 	raw := ours.RatioTo(b.series(figure, rawName, "per_second")).Median()
-	notes := []string{goal("at 64 writers the gateway reaches 0.8 of the raw limit", raw, raw >= 0.8)}
+	notes := []string{report.Goal("at 64 writers the gateway reaches 0.8 of the raw limit", raw, raw >= 0.8)}
 	lead, best := 0.0, ""
 	for _, c := range logs.Peers()[1:] {
 		if ratio := ours.RatioTo(b.series(figure, c.Name, "per_second")).Median(); best == "" || ratio < lead {
@@ -104,14 +106,5 @@ func (b *bench) commitsGoals(figure string) []string {
 		}
 	}
 	aim := fmt.Sprintf("at 64 writers the gateway is ahead of all that keep their records; the next is %s, of which it does this many times as much", best)
-	return append(notes, goal(aim, lead, lead > 1))
-}
-
-// goal says whether the project's own aim is met.
-func goal(aim string, got float64, met bool) string {
-	verdict := "met"
-	if !met {
-		verdict = "**missed**"
-	}
-	return fmt.Sprintf("Goal: %s. Measured %s: %s.", aim, report.Number(got), verdict)
+	return append(notes, report.Goal(aim, lead, lead > 1))
 }

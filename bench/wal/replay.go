@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 )
@@ -38,7 +39,7 @@ func replay(ctx context.Context, b *bench) (_ []report.Section, err error) {
 		return nil, err
 	}
 	turns := append([]*openLog{{Candidate: logs.Candidate{Name: checkedName, Reader: bare.open}}}, opened...)
-	if err := rounds(ctx, b.Rounds, turns, func(round int, o *openLog) error { return b.replayTurn(round, o) }); err != nil {
+	if err := figures.Turns(ctx, b.Rounds, turns, func(round int, o *openLog) error { return b.replayTurn(round, o) }); err != nil {
 		return nil, err
 	}
 	return []report.Section{b.replaySection(turns)}, nil
@@ -107,6 +108,6 @@ func (b *bench) replaySection(turns []*openLog) report.Section {
 		s.Table.Add(row...)
 	}
 	ratio := b.series(replayFigure, "gateway", "read").RatioTo(b.series(replayFigure, checkedName, "read")).Median()
-	s.Notes = append(s.Notes, goal("the gateway reads at 0.5 of what reading and checking the same bytes takes", ratio, ratio >= 0.5))
+	s.Notes = append(s.Notes, report.Goal("the gateway reads at 0.5 of what reading and checking the same bytes takes", ratio, ratio >= 0.5))
 	return s
 }

@@ -26,6 +26,11 @@ func (l *clockLog) Append(first uint64, records [][]byte) error {
 	if first != l.next {
 		return errors.New("a number was left out or given twice")
 	}
+	for _, r := range records {
+		if !bytes.HasSuffix(r, []byte("}")) {
+			return errors.New("a record was cut")
+		}
+	}
 	l.next += uint64(len(records))
 	l.groups = append(l.groups, len(records))
 	return nil
@@ -77,7 +82,7 @@ func TestDriveReturnsTheFailure(t *testing.T) {
 func TestGroupsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &clockLog{next: 1}
-		large := bytes.Repeat([]byte("x"), maxGroup/4)
+		large := append(bytes.Repeat([]byte("x"), maxGroup/4), '}')
 		if _, err := NewWriter(l).Drive([][]byte{large, large, large, large, large, large, large, large}, 0, 20*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
