@@ -63,6 +63,16 @@ var (
 // Current returns the name of the newest epoch.
 func (l Lineage) Current() string { return l[len(l)-1].Name }
 
+// UpTo returns the part of the lineage that had begun at a commit; the first
+// epoch always had. It shares memory with l.
+func (l Lineage) UpTo(seqNo uint64) Lineage {
+	n := 1
+	for n < len(l) && l[n].SeqNo <= seqNo {
+		n++
+	}
+	return l[:n]
+}
+
 // At returns the position of a commit that lies on the lineage: seqNo, and the
 // epoch that was in force when it was made.
 func (l Lineage) At(seqNo uint64) Position {

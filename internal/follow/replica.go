@@ -74,7 +74,7 @@ func (r *replica) Snapshot(ctx context.Context, part *client.SnapshotPart) error
 	if _, at := r.Gateway.Durable(); at.SeqNo > part.SeqNo {
 		r.distrust = true // readers have seen what is no part of the history any more
 	}
-	if err := r.Gateway.Adopt(state, lineageAt(r.lineage, part.SeqNo), r.distrust); err != nil {
+	if err := r.Gateway.Adopt(state, r.lineage.UpTo(part.SeqNo), r.distrust); err != nil {
 		return r.local(err)
 	}
 	r.distrust = false
@@ -190,13 +190,4 @@ func (r *replica) upToEpoch(commits []client.Commit) int {
 		}
 	}
 	return len(commits)
-}
-
-// lineageAt is the part of a lineage that had begun at a seq_no.
-func lineageAt(lineage client.Lineage, seqNo uint64) directory.Lineage {
-	n := 1
-	for n < len(lineage) && lineage[n].SeqNo <= seqNo {
-		n++
-	}
-	return directory.Lineage(lineage[:n])
 }

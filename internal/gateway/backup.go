@@ -14,11 +14,7 @@ type Backup struct {
 }
 
 func backupOf(s wal.Snapshot) Backup {
-	lineage := make(directory.Lineage, len(s.Lineage))
-	for i, e := range s.Lineage {
-		lineage[i] = directory.Epoch(e)
-	}
-	return Backup{Position: lineage.At(s.SeqNo), Rows: s.Rows}
+	return Backup{Position: lineageOf(s.Lineage).At(s.SeqNo), Rows: s.Rows}
 }
 
 // CheckBackup reads a backup to its end and checks all of it, as Restore would.

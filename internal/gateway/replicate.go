@@ -148,11 +148,16 @@ func (g *Gateway) Durable() (*directory.State, directory.Position) {
 func (g *Gateway) Lineage() directory.Lineage { return *g.lineage.Load() }
 
 func (g *Gateway) setLineage(epochs []wal.Epoch) {
+	lineage := lineageOf(epochs)
+	g.lineage.Store(&lineage)
+}
+
+func lineageOf(epochs []wal.Epoch) directory.Lineage {
 	lineage := make(directory.Lineage, len(epochs))
 	for i, e := range epochs {
 		lineage[i] = directory.Epoch(e)
 	}
-	g.lineage.Store(&lineage)
+	return lineage
 }
 
 func walLineage(lineage directory.Lineage) []wal.Epoch {

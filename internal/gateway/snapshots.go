@@ -150,11 +150,7 @@ func writeRows(w io.Writer, s *directory.State) (total int64, err error) {
 // backup.
 func (g *Gateway) WriteSnapshot(w io.Writer, state *directory.State) error {
 	s := describe(state)
-	for _, e := range g.Lineage() {
-		if e.SeqNo <= s.SeqNo {
-			s.Lineage = append(s.Lineage, wal.Epoch(e))
-		}
-	}
+	s.Lineage = walLineage(g.Lineage().UpTo(s.SeqNo))
 	return wal.EncodeSnapshot(w, s, func(w io.Writer) error {
 		_, err := writeRows(w, state)
 		return err

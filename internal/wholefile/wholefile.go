@@ -3,9 +3,12 @@ package wholefile
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Write writes a file with mode 0600. When it returns nil the file is durable;
@@ -33,6 +36,25 @@ func Write(path string, content func(io.Writer) error) error {
 		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// Word returns the word that a file holds, white space around it apart. A file
+// that is not there is made with what draw returns; one without a word is
+// refused.
+func Word(path string, draw func() string) (string, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		word := draw()
+		return word, WriteString(path, word+"\n")
+	}
+	if err != nil {
+		return "", err
+	}
+	word := strings.TrimSpace(string(b))
+	if word == "" {
+		return "", fmt.Errorf("%s is empty: delete it to have a new one made", path)
+	}
+	return word, nil
 }
 
 // WriteString is Write for a content that is at hand.
