@@ -2,9 +2,7 @@ package gateway_test
 
 import (
 	"errors"
-	"strings"
 	"sync"
-	"syscall"
 
 	"github.com/replication-gateway/gateway/internal/wal"
 )
@@ -50,18 +48,3 @@ func (h gatedHandle) Sync() error {
 	}
 	return h.Handle.Sync()
 }
-
-// fullFS is the real file system on a disk that has no room for snapshots.
-type fullFS struct{ wal.FS }
-
-func (f *fullFS) Open(path string, flag int) (wal.Handle, error) {
-	h, err := f.FS.Open(path, flag)
-	if err != nil || !strings.Contains(path, ".snapshot") {
-		return h, err
-	}
-	return fullHandle{h}, nil
-}
-
-type fullHandle struct{ wal.Handle }
-
-func (fullHandle) WriteAt([]byte, int64) (int, error) { return 0, syscall.ENOSPC }

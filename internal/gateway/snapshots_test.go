@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -295,8 +296,8 @@ func TestStoredAnswersSurviveRestartAndExpire(t *testing.T) {
 // A snapshot that cannot be written leaves writing and the log as they are.
 func TestFailedSnapshotLeavesWritingAlone(t *testing.T) {
 	dir := t.TempDir()
-	fs := &fullFS{FS: wal.OSFS}
-	g := open(t, dir, fs, eager)
+	disk := &faultyFS{FS: wal.OSFS, fault: fault{op: "write", suffix: ".snapshot", err: syscall.ENOSPC}}
+	g := open(t, dir, disk, eager)
 	want := fill(t, g, 1, 100)
 	if n := len(snapshotFiles(t, dir)); n != 0 {
 		t.Fatalf("%d snapshots on a disk that takes none", n)
