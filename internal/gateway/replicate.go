@@ -99,7 +99,7 @@ func (g *Gateway) Adopt(state *directory.State, lineage directory.Lineage, distr
 	g.keeping.Lock() // a snapshot of what is replaced must not be stored behind it
 	defer g.keeping.Unlock()
 	err := g.log.Replace(s, func(w io.Writer) error {
-		_, err := writeRows(w, state)
+		_, err := writeRows(w, state, func() {}) // all wait for it
 		return err
 	})
 	if errors.Is(err, wal.ErrFailed) {

@@ -3,7 +3,6 @@ package gateway
 import (
 	"fmt"
 	"io"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -96,7 +95,7 @@ func (g *Gateway) saveSnapshot() {
 	g.snapshots.logged.Store(0)
 	var size int64
 	err := g.log.SaveSnapshot(describe(state), func(w io.Writer) (err error) {
-		size, err = writeRows(w, state)
+		size, err = writeRows(w, state, g.turns().giveWay)
 		return err
 	})
 	if err == nil {
@@ -125,34 +124,33 @@ func describe(s *directory.State) wal.Snapshot {
 	return wal.Snapshot{SeqNo: s.SeqNo(), Rows: s.RowCount(), Digest: s.Digest()}
 }
 
-// rowsInTurn is how many rows are written before others get their turn: some
-// tens of microseconds.
-const rowsInTurn = 256
+// rowsAtATime is how many rows are written before others may get their turn:
+// some tens of microseconds.
+const rowsAtATime = 256
 
 // writeRows writes all rows of a frozen state and returns how many bytes they
-// are. It allocates next to nothing, takes no lock and gives way, so that writing
-// goes on.
-func writeRows(w io.Writer, s *directory.State) (total int64, err error) {
+// are. It allocates next to nothing, takes no lock and calls giveWay now and then.
+func writeRows(w io.Writer, s *directory.State, giveWay func()) (total int64, err error) {
 	n := 0
 	for row := range s.EncodedRows() {
 		if _, err := w.Write(row); err != nil {
 			return total, err
 		}
 		total += int64(len(row))
-		if n++; n%rowsInTurn == 0 {
-			runtime.Gosched()
+		if n++; n%rowsAtATime == 0 {
+			giveWay()
 		}
 	}
 	return total, nil
 }
 
 // WriteSnapshot writes a state that State returned as one snapshot file: a
-// backup.
+// backup. It takes its time, so that writing goes on meanwhile.
 func (g *Gateway) WriteSnapshot(w io.Writer, state *directory.State) error {
 	s := describe(state)
 	s.Lineage = walLineage(g.Lineage().UpTo(s.SeqNo))
 	return wal.EncodeSnapshot(w, s, func(w io.Writer) error {
-		_, err := writeRows(w, state)
+		_, err := writeRows(w, state, g.turns().giveWay)
 		return err
 	})
 }
