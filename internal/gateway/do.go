@@ -33,7 +33,9 @@ type proposal struct {
 //
 // With Options.SyncStandbys that takes their acknowledgement. When it does not
 // come within Options.AckTimeout the error is ErrNotReplicated: the command was
-// carried out, answer and outcome are as if it had, and it will be seen later.
+// carried out, answer and outcome are as if it had, and it will be seen later. So
+// it is, at once, when the gateway has gone over to a history without the commit,
+// which then will not be seen.
 //
 // When ctx ends first, Do returns its error and the command may still be
 // carried out.
@@ -49,10 +51,12 @@ func Do[R any](ctx context.Context, g *Gateway, actor string, c directory.Comman
 	}
 	select {
 	case <-p.done:
-		if seqNo := p.outcome.Position.SeqNo; seqNo > g.shown.Load().position.SeqNo && !errors.Is(p.err, ErrStorageFailed) {
-			if err := g.awaitShown(ctx, seqNo); err != nil {
-				return answer, p.outcome, err
-			}
+		at := p.outcome.Position
+		if at == (directory.Position{}) || errors.Is(p.err, ErrStorageFailed) {
+			return answer, p.outcome, p.err
+		}
+		if err := g.awaitShown(ctx, at); err != nil {
+			return answer, p.outcome, err
 		}
 		return answer, p.outcome, p.err
 	case <-ctx.Done():
@@ -72,15 +76,23 @@ func isAboutTokens(c any) bool {
 	return false
 }
 
-// awaitShown returns when a durable commit can be seen, or with ErrNotReplicated
-// when that takes too long.
-func (g *Gateway) awaitShown(ctx context.Context, seqNo uint64) error {
+// awaitShown returns when a durable commit of this gateway can be seen, or with
+// ErrNotReplicated when that takes too long or cannot be any more.
+func (g *Gateway) awaitShown(ctx context.Context, p directory.Position) error {
+	if shown := g.shown.Load().position; shown.Epoch == p.Epoch && shown.SeqNo >= p.SeqNo {
+		return nil
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, g.options.AckTimeout, ErrNotReplicated)
 	defer cancel()
 	for {
 		moved := g.advanced.wait()
-		if g.shown.Load().position.SeqNo >= seqNo {
+		shown := g.shown.Load().position.SeqNo // before the lineage: a later history is never mistaken for an older one
+		lineage := g.Lineage()
+		switch err := lineage.Locate(p, shown); {
+		case err == nil && shown >= p.SeqNo:
 			return nil
+		case err != nil && lineage.Current() != p.Epoch:
+			return ErrNotReplicated
 		}
 		select {
 		case <-moved:
