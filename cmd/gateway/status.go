@@ -53,9 +53,28 @@ type replication struct {
 	Role            string       `json:"role"`
 	Epoch           string       `json:"epoch"`
 	SeqNo           uint64       `json:"seq_no"`
+	DurableSeqNo    uint64       `json:"durable_seq_no"`
 	Primary         string       `json:"primary"`
+	Upstream        *upstream    `json:"upstream"`
+	Standbys        []standby    `json:"standbys"`
 	SubscriberCount int          `json:"subscriber_count"`
 	Subscribers     []subscriber `json:"subscribers"`
+}
+
+// upstream is how a standby stands to the gateway that it follows.
+type upstream struct {
+	Up    bool      `json:"up"`
+	Since time.Time `json:"since"`
+}
+
+// standby is how far a standby is behind.
+type standby struct {
+	ID         string    `json:"id"`
+	Connected  bool      `json:"connected"`
+	Since      time.Time `json:"since"`
+	AckedSeqNo uint64    `json:"acked_seq_no"`
+	Behind     uint64    `json:"behind"`
+	BehindMS   int64     `json:"behind_ms"`
 }
 
 // subscriber is one open stream.
@@ -86,8 +105,8 @@ func (s *subscriber) rank() int {
 	return 1
 }
 
-// print writes the answer as tables, with at most show subscribers, or with all
-// when show is 0. Standbys come first, then those furthest behind.
+// print writes the answer as tables: the gateway, every standby, and at most show
+// streams, or all when show is 0, standbys first, then those furthest behind.
 func (r *replication) print(w io.Writer, show int, now time.Time) error {
 	list := slices.Clone(r.Subscribers)
 	kinds, lag := map[string]int{}, uint64(0)
@@ -102,11 +121,24 @@ func (r *replication) print(w io.Writer, show int, now time.Time) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	fmt.Fprintf(t, "role\t%s\n", r.Role)
 	if r.Primary != "" {
-		fmt.Fprintf(t, "primary\t%s\n", r.Primary)
+		fmt.Fprintf(t, "primary\t%s%s\n", r.Primary, r.Upstream.sentence(now))
 	}
 	fmt.Fprintf(t, "position\t%s:%d\n", r.Epoch, r.SeqNo)
+	fmt.Fprintf(t, "on disk\t%d\n", r.DurableSeqNo)
 	fmt.Fprintf(t, "subscribers\t%d%s\n", r.SubscriberCount, ofKinds(kinds))
 	fmt.Fprintf(t, "lag\t%d\n", lag)
+	if len(r.Standbys) > 0 {
+		fmt.Fprintf(t, "\n") // a line without cells ends a table
+		fmt.Fprintf(t, "STANDBY\tIS\tSINCE\tON ITS DISK\tBEHIND\tFOR\n")
+	}
+	for _, s := range r.Standbys {
+		is := "gone"
+		if s.Connected {
+			is = "connected"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%v\t%d\t%d\t%v\n", s.ID, is, ago(s.Since, now), s.AckedSeqNo, s.Behind,
+			time.Duration(s.BehindMS)*time.Millisecond)
+	}
 	if len(list) == 0 {
 		return t.Flush()
 	}
@@ -114,7 +146,7 @@ func (r *replication) print(w io.Writer, show int, now time.Time) error {
 	if show > 0 && len(list) > show {
 		list, more = list[:show], len(list)-show
 	}
-	fmt.Fprintf(t, "\n") // a line without cells ends the first table
+	fmt.Fprintf(t, "\n")
 	fmt.Fprintf(t, "ID\tKIND\tFROM\tSEQ_NO\tACKED\tLAG\tCONNECTED\n")
 	for _, s := range list {
 		acked := "-"
@@ -122,13 +154,27 @@ func (r *replication) print(w io.Writer, show int, now time.Time) error {
 			acked = strconv.FormatUint(*s.AckedSeqNo, 10)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%v\n", s.ID, s.Kind, s.RemoteAddr, s.SeqNo, acked, s.lag(r.SeqNo),
-			max(0, now.Sub(s.ConnectedAt)).Round(time.Second))
+			ago(s.ConnectedAt, now))
 	}
 	if more > 0 {
 		fmt.Fprintf(t, "and %d more\n", more)
 	}
 	return t.Flush()
 }
+
+// sentence says whether the primary is heard of, and since when.
+func (u *upstream) sentence(now time.Time) string {
+	switch {
+	case u == nil:
+		return ""
+	case u.Up:
+		return fmt.Sprintf(", heard of for %v", ago(u.Since, now))
+	}
+	return fmt.Sprintf(", OUT OF REACH for %v", ago(u.Since, now))
+}
+
+// ago is how long before now something was, by two clocks.
+func ago(at, now time.Time) time.Duration { return max(0, now.Sub(at)).Round(time.Second) }
 
 // ofKinds lists how many subscribers there are of each kind.
 func ofKinds(kinds map[string]int) (text string) {

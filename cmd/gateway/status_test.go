@@ -22,7 +22,7 @@ func TestStatusOfARunningGateway(t *testing.T) {
 
 	status, out, stderr := runToEnd(t, env, "status")
 	for _, want := range []string{
-		`(?m)^role +primary$`, `(?m)^position +[A-Za-z0-9-]+:1$`, `(?m)^subscribers +1, 1 websocket$`, `(?m)^lag +0$`,
+		`(?m)^role +primary$`, `(?m)^position +[A-Za-z0-9-]+:1$`, `(?m)^on disk +1$`, `(?m)^subscribers +1, 1 websocket$`, `(?m)^lag +0$`,
 		`(?m)^1 +websocket +127\.0\.0\.1:\d+ +1 +- +0 +\d+s$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {
@@ -46,16 +46,25 @@ func TestStatusOfARunningGateway(t *testing.T) {
 }
 
 func TestStatusTable(t *testing.T) {
-	const answer = `{"role":"standby","epoch":"e1","seq_no":100,"primary":"http://other:8080","subscriber_count":4,"subscribers":[
+	const answer = `{"role":"standby","epoch":"e1","seq_no":100,"durable_seq_no":102,"primary":"http://other:8080",
+		"upstream":{"up":false,"since":"2024-05-01T11:59:48.000Z"},"standbys":[
+		{"id":"s-4","connected":true,"since":"2024-05-01T11:00:00.000Z","acked_seq_no":98,"behind":4,"behind_ms":250},
+		{"id":"s-5","connected":false,"since":"2024-05-01T11:58:00.000Z","acked_seq_no":40,"behind":62,"behind_ms":120000}],
+		"subscriber_count":4,"subscribers":[
 		{"id":"1","kind":"websocket","remote_addr":"a:1","seq_no":100,"behind":0,"connected_at":"2024-05-01T11:59:00.000Z"},
 		{"id":"2","kind":"sse","remote_addr":"b:2","seq_no":93,"behind":7,"connected_at":"2024-05-01T10:00:00.000Z"},
 		{"id":"3","kind":"websocket","remote_addr":"c:3","seq_no":99,"behind":1,"connected_at":"2024-05-01T12:00:01.000Z"},
 		{"id":"s-4","kind":"standby","remote_addr":"d:4","seq_no":100,"acked_seq_no":98,"behind":0,"connected_at":"2024-05-01T11:00:00.000Z"}]}`
 	const head = `role          standby
-primary       http://other:8080
+primary       http://other:8080, OUT OF REACH for 12s
 position      e1:100
+on disk       102
 subscribers   4, 1 sse, 1 standby, 2 websocket
 lag           7
+
+STANDBY   IS          SINCE    ON ITS DISK   BEHIND   FOR
+s-4       connected   1h0m0s   98            4        250ms
+s-5       gone        2m0s     40            62       2m0s
 
 `
 	for show, want := range map[int]string{

@@ -1,6 +1,10 @@
 package api
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/replication-gateway/gateway/internal/gateway"
+)
 
 // metrics are the figures of requests and streams. Times are in seconds.
 type metrics struct {
@@ -10,7 +14,7 @@ type metrics struct {
 	delivery    prometheus.Histogram
 }
 
-func newMetrics(r prometheus.Registerer, s *streams) *metrics {
+func newMetrics(r prometheus.Registerer, s *streams, g *gateway.Gateway) *metrics {
 	m := &metrics{
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "gateway_http_request_seconds", Help: "Requests, by route, method and status; streams count until they are open.",
@@ -25,39 +29,42 @@ func newMetrics(r prometheus.Registerer, s *streams) *metrics {
 			Buckets: prometheus.ExponentialBuckets(50e-6, 2, 20), // to 26 s
 		}),
 	}
-	r.MustRegister(m.requests, m.syncs, m.disconnects, m.delivery, streamCollector{s})
+	r.MustRegister(m.requests, m.syncs, m.disconnects, m.delivery, streamCollector{s, g})
 	return m
 }
 
-// streamCollector tells of the open streams at the time of asking.
-type streamCollector struct{ streams *streams }
+// streamCollector tells of the open streams and the standbys at the time of asking.
+type streamCollector struct {
+	streams *streams
+	gateway *gateway.Gateway
+}
 
 var (
 	subscribersDesc = prometheus.NewDesc("gateway_subscribers", "Open streams, by kind.", []string{"kind"}, nil)
 	standbyLagDesc  = prometheus.NewDesc("gateway_standby_lag_commits",
-		"Commits that a standby has yet to acknowledge.", []string{"standby"}, nil)
+		"Commits that a standby has yet to acknowledge, also while it is gone.", []string{"standby"}, nil)
+	standbyLagSecondsDesc = prometheus.NewDesc("gateway_standby_lag_seconds",
+		"How long the oldest commit has been on disk that a standby has yet to acknowledge.", []string{"standby"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (streamCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- subscribersDesc
 	ch <- standbyLagDesc
+	ch <- standbyLagSecondsDesc
 }
 
 // Collect implements prometheus.Collector.
 func (c streamCollector) Collect(ch chan<- prometheus.Metric) {
 	kinds := map[string]int{plainSocket.name: 0, eventStream.name: 0, kindStandby: 0}
-	lag := make(map[string]uint64)
 	for _, s := range c.streams.status() {
 		kinds[s.Kind]++
-		if s.AckedSeqNo != nil {
-			lag[s.ID] = s.Behind // of a standby that comes back its newest stream is the last one
-		}
 	}
 	for kind, n := range kinds {
 		ch <- prometheus.MustNewConstMetric(subscribersDesc, prometheus.GaugeValue, float64(n), kind)
 	}
-	for id, behind := range lag {
-		ch <- prometheus.MustNewConstMetric(standbyLagDesc, prometheus.GaugeValue, float64(behind), id)
+	for _, s := range c.gateway.Standbys() {
+		ch <- prometheus.MustNewConstMetric(standbyLagDesc, prometheus.GaugeValue, float64(s.Behind), s.ID)
+		ch <- prometheus.MustNewConstMetric(standbyLagSecondsDesc, prometheus.GaugeValue, s.Lag.Seconds(), s.ID)
 	}
 }

@@ -18,9 +18,28 @@ type replicationStatus struct {
 	Role            string             `json:"role"`
 	Epoch           string             `json:"epoch"`
 	SeqNo           uint64             `json:"seq_no"`
+	DurableSeqNo    uint64             `json:"durable_seq_no"`   // what it has on disk: of two standbys the greater one lost less
 	Primary         string             `json:"primary,omitzero"` // where a standby follows
+	Upstream        *upstreamStatus    `json:"upstream,omitzero"`
+	Standbys        []standbyStatus    `json:"standbys"` // by id, those that are gone too
 	SubscriberCount int                `json:"subscriber_count"`
 	Subscribers     []subscriberStatus `json:"subscribers"` // in the order in which they came
+}
+
+// upstreamStatus is how a standby stands to the gateway that it follows.
+type upstreamStatus struct {
+	Up    bool           `json:"up"`
+	Since directory.Time `json:"since"`
+}
+
+// standbyStatus is how far a standby is behind.
+type standbyStatus struct {
+	ID         string         `json:"id"`
+	Connected  bool           `json:"connected"`
+	Since      directory.Time `json:"since"` // when it came, or went
+	AckedSeqNo uint64         `json:"acked_seq_no"`
+	Behind     uint64         `json:"behind"`    // commits on disk here that it has not acknowledged
+	BehindMS   int64          `json:"behind_ms"` // how long the oldest of them has been here
 }
 
 // subscriberStatus is where one open stream stands.
@@ -49,10 +68,16 @@ func (s *Server) replication(c *call) error {
 
 func (s *Server) replicationStatus(p directory.Position) replicationStatus {
 	g, subscribers := s.options.Gateway, s.streams.status()
-	r := replicationStatus{Role: string(g.Role()), Epoch: p.Epoch, SeqNo: p.SeqNo,
-		SubscriberCount: len(subscribers), Subscribers: subscribers}
-	if g.Role() == gateway.Standby {
-		r.Primary = g.Upstream().URL
+	_, durable := g.Durable()
+	r := replicationStatus{Role: string(g.Role()), Epoch: p.Epoch, SeqNo: p.SeqNo, DurableSeqNo: durable.SeqNo,
+		Standbys: []standbyStatus{}, SubscriberCount: len(subscribers), Subscribers: subscribers}
+	for _, s := range g.Standbys() {
+		r.Standbys = append(r.Standbys, standbyStatus{ID: s.ID, Connected: s.Open, Since: directory.TimeOf(s.Since),
+			AckedSeqNo: s.Acked, Behind: s.Behind, BehindMS: s.Lag.Milliseconds()})
+	}
+	if u := g.Upstream(); g.Role() == gateway.Standby && u.URL != "" {
+		r.Primary = u.URL
+		r.Upstream = &upstreamStatus{Up: u.Up, Since: directory.TimeOf(u.Since)}
 	}
 	return r
 }

@@ -65,7 +65,7 @@ func New(o Options) *Server {
 		opened:  make(chan struct{}),
 		origins: make(map[string]bool),
 	}
-	s.metrics = newMetrics(o.Registry, &s.streams)
+	s.metrics = newMetrics(o.Registry, &s.streams, o.Gateway)
 	for _, origin := range o.AllowedOrigins {
 		s.origins[origin] = true
 	}

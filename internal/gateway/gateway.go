@@ -60,6 +60,7 @@ type Gateway struct {
 	pending        []*version // durable and not shown yet, ascending; guarded by showing
 	pendingBytes   int        // likewise, of their commits
 	standbys       standbys
+	landmarks      landmarks
 
 	// advanced fires after shown moved on, tokens when a token came or went, roles
 	// when the gateway was promoted or demoted.
@@ -128,6 +129,7 @@ func (g *Gateway) Open() error {
 	if o.Registry != nil {
 		g.metrics.register(o.Registry, g, log.Size)
 	}
+	g.landmarks.note(g.durable.Load().position.SeqNo, time.Now())
 	g.stopHeartbeat = g.hub.StartHeartbeat(o.Heartbeat)
 	go g.write()
 	g.background.Go(g.keepSnapshots)

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
+	"time"
 
 	"github.com/replication-gateway/gateway/internal/hub"
 )
@@ -28,15 +30,17 @@ type Follower struct {
 	id  string
 	sub *hub.Sub
 
-	acked uint64 // guarded by standbys.mu
-	open  bool   // likewise
+	// Guarded by standbys.mu.
+	acked uint64
+	open  bool
+	since time.Time // when the stream began, or ended
 }
 
 // Follow counts a replica stream that Subscribe opened. A stream with an ID
 // ends an older one of the same ID, and, when it was resumed, acknowledges
 // where it was. Unfollow takes it back.
 func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
-	f := &Follower{g: g, id: id, sub: sub, open: true}
+	f := &Follower{g: g, id: id, sub: sub, open: true, since: time.Now()}
 	s := &g.standbys
 	s.mu.Lock()
 	if id == "" {
@@ -60,7 +64,7 @@ func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
 func (g *Gateway) Unfollow(f *Follower) {
 	g.standbys.mu.Lock()
 	defer g.standbys.mu.Unlock()
-	f.open = false
+	f.open, f.since = false, time.Now()
 	delete(g.standbys.unnamed, f)
 }
 
@@ -74,6 +78,14 @@ func (f *Follower) Ack(epoch string, seqNo uint64) error {
 	f.g.standbys.mu.Unlock()
 	f.g.acknowledged()
 	return nil
+}
+
+// name returns the ID, or the number of the stream.
+func (f *Follower) name() string {
+	if f.id != "" {
+		return f.id
+	}
+	return strconv.FormatUint(f.sub.Stats().ID, 10)
 }
 
 // Acked returns the newest commit that the reader has on disk, and its ID.

@@ -3,8 +3,10 @@ package gateway_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/replication-gateway/gateway/internal/directory"
@@ -217,4 +219,79 @@ func TestRestartShowsWhatWasAcknowledged(t *testing.T) {
 	if _, at := g.State(); at.SeqNo != 6 {
 		t.Errorf("without standbys to wait for, readers see %d", at.SeqNo)
 	}
+}
+
+// A standby is listed with what it lacks, since when, also when it is gone.
+func TestStandbysAreListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		g := open(t, t.TempDir(), wal.OSFS)
+		defer g.Close()
+		_, a := standby(t, g, "a")
+		sub, b := standby(t, g, "b")
+		if _, err := putNode(t.Context(), g, 1); err != nil {
+			t.Fatal(err)
+		}
+		ack(t, a, g, 1)
+		ack(t, b, g, 1)
+		synctest.Wait()
+		time.Sleep(time.Second)
+		g.Unfollow(b)
+		gone := time.Now()
+		g.Unsubscribe(sub)
+		for node := range uint32(3) {
+			if _, err := putNode(t.Context(), g, 10+node); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ack(t, a, g, 3)
+		time.Sleep(time.Minute)
+		got := g.Standbys()
+		if len(got) != 2 {
+			t.Fatalf("got %+v, want two", got)
+		}
+		want := []gateway.StandbyStatus{
+			{ID: "a", Open: true, Since: began, Acked: 3, Behind: 1, Lag: time.Minute},
+			{ID: "b", Since: gone, Acked: 1, Behind: 3, Lag: time.Minute},
+		}
+		for i, w := range want {
+			if g := got[i]; g.ID != w.ID || g.Open != w.Open || !g.Since.Equal(w.Since) || g.Acked != w.Acked || g.Behind != w.Behind || g.Lag != w.Lag {
+				t.Errorf("got %+v, want %+v", g, w)
+			}
+		}
+	})
+}
+
+// A write that still waits for standbys when the gateway goes over to a history
+// without it is not answered as if it were in there, however far that goes.
+func TestAWriteIsNotTakenForOneOfAnotherHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, t.TempDir(), wal.OSFS, waits(1, time.Hour))
+		defer g.Close()
+		_, f := standby(t, g, "a")
+		shared := make(chan error, 1)
+		go func() { _, err := putNode(t.Context(), g, 1); shared <- err }()
+		synctest.Wait()
+		ack(t, f, g, 1)
+		if err := <-shared; err != nil {
+			t.Fatal(err)
+		}
+		alone := make(chan error, 1)
+		go func() { _, err := putNode(t.Context(), g, 2); alone <- err }()
+		synctest.Wait()
+
+		// Elsewhere another epoch began at commit 1, and went far beyond 2.
+		loader := directory.NewLoader()
+		if err := loader.Add(&directory.Node{NodeID: 7}); err != nil {
+			t.Fatal(err)
+		}
+		lineage := append(slices.Clone(g.Lineage()), directory.Epoch{Name: "later", SeqNo: 1})
+		g.Demote()
+		if err := g.Adopt(loader.State(100), lineage, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-alone; !errors.Is(err, gateway.ErrNotReplicated) {
+			t.Errorf("got %v, want ErrNotReplicated", err)
+		}
+	})
 }

@@ -1,14 +1,24 @@
 package gateway
 
+import "time"
+
 // Upstream says how a standby stands to the gateway that it follows.
 type Upstream struct {
 	URL     string
-	Up      bool  // it was heard of lately
-	Trouble error // why it cannot be followed, as long as that lasts
+	Up      bool      // it was heard of lately
+	Since   time.Time // when Up became what it is
+	Trouble error     // why it cannot be followed, as long as that lasts
 }
 
-// SetUpstream notes how the standby stands to the gateway that it follows.
-func (g *Gateway) SetUpstream(u Upstream) { g.upstream.Store(&u) }
+// SetUpstream notes how the standby stands to the gateway that it follows. Since
+// is set here. Who follows is one goroutine.
+func (g *Gateway) SetUpstream(u Upstream) {
+	before := g.Upstream()
+	if u.Since = before.Since; u.Up != before.Up || u.Since.IsZero() {
+		u.Since = time.Now()
+	}
+	g.upstream.Store(&u)
+}
 
 // Upstream returns what SetUpstream was told last.
 func (g *Gateway) Upstream() Upstream {

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"time"
+
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/hub"
 )
@@ -22,6 +24,9 @@ func (g *Gateway) become(versions []*version, commits []hub.Commit, may uint64) 
 	g.showing.Lock()
 	defer g.showing.Unlock()
 	g.durable.Store(versions[len(versions)-1])
+	if len(commits) > 0 {
+		g.landmarks.note(commits[0].SeqNo, time.Now())
+	}
 	g.pending = append(g.pending, versions...)
 	for i := range commits {
 		g.pendingBytes += commits[i].Bytes
