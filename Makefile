@@ -4,7 +4,7 @@ GO      ?= go
 PKGS    := ./...
 FUZZFOR ?= 30s
 
-.PHONY: run test lint bench peers soak fuzz build browser
+.PHONY: run test lint bench peers soak fuzz build browser network
 
 run: ## the gateway with a small live fleet
 	$(GO) run ./cmd/gateway serve --demo
@@ -12,7 +12,7 @@ run: ## the gateway with a small live fleet
 build: ## a static binary in ./gateway
 	CGO_ENABLED=0 $(GO) build -trimpath -o gateway ./cmd/gateway
 
-test: lint browser ## all that must hold before a change is taken
+test: lint browser network ## all that must hold before a change is taken
 	$(GO) test -race -timeout 15m $(PKGS)
 
 lint:
@@ -24,6 +24,9 @@ lint:
 browser: ## Chromium for the browser tests, from the distribution when it is missing
 	@./scripts/ensure-chromium
 
+network: ## ip(8) for the test that cuts a network
+	@./scripts/ensure-iproute2
+
 bench: ## benchmarks beside the code they measure
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
@@ -32,7 +35,8 @@ peers: ## the log, the program and the fan-out beside their peers; wants a quiet
 
 soak: ## a fleet under accidents, and the log under more of them, for long
 	$(GO) test -race -tags soak -timeout 1h ./internal/wal
-	$(GO) test -race -timeout 2h -run TestFleetUnderAccidents ./cmd/gateway -fleet-rounds 2000
+	$(GO) test -race -timeout 4h -run 'TestFleetUnderAccidents|TestTakeovers|TestNetworkCut' ./cmd/gateway \
+		-fleet-rounds 2000 -takeover-rounds 600 -cut-rounds 300
 
 fuzz: ## every fuzz target in turn, FUZZFOR each
 	@for pkg in $$($(GO) list $(PKGS)); do \

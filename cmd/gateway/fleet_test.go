@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,8 +25,10 @@ var fleetRounds = flag.Int("fleet-rounds", 6, "accidents that TestFleetUnderAcci
 // place.
 type member struct {
 	*process
-	dir  string
-	args []string
+	dir    string
+	args   []string
+	common []string // of args, those that stay whomever it follows
+	token  string   // to follow with
 }
 
 func (m *member) restart(t *testing.T) {
@@ -68,7 +73,7 @@ func TestFleetUnderAccidents(t *testing.T) {
 		writing.await(20)
 		i := random.IntN(2)
 		s, w := standbys[i], wires[i]
-		switch accident := random.IntN(6); accident {
+		switch accident := random.IntN(7); accident {
 		case 0:
 			t.Log("the primary is killed")
 			primary.restart(t)
@@ -97,6 +102,11 @@ func TestFleetUnderAccidents(t *testing.T) {
 		case 5:
 			t.Logf("standby %d is cut off for a moment", i)
 			w.cut()
+		case 6:
+			t.Log("the disk of all three is kept busy")
+			free := keepDiskBusy(t)
+			writing.await(20)
+			free()
 		}
 		writing.await(20)
 		writing.end()
@@ -123,7 +133,6 @@ type fleetLoad struct {
 
 func (l *fleetLoad) begin(p *process, nodes *atomic.Uint32) {
 	l.stop, l.more.L = make(chan struct{}), &l.mu
-	url := "http://" + p.addr
 	for range 4 {
 		l.writers.Go(func() {
 			for {
@@ -133,7 +142,7 @@ func (l *fleetLoad) begin(p *process, nodes *atomic.Uint32) {
 				default:
 				}
 				node := nodes.Add(1)
-				if status := put(p, url, node); status == 200 {
+				if status := put(p, node); status == 200 {
 					l.mu.Lock()
 					l.acked = append(l.acked, node)
 					l.more.Broadcast()
@@ -144,7 +153,8 @@ func (l *fleetLoad) begin(p *process, nodes *atomic.Uint32) {
 	}
 }
 
-func put(p *process, url string, node uint32) int {
+// put makes a node and returns the status of the answer, 0 without one.
+func put(p *process, node uint32) int {
 	status, _ := p.callContext(p.t.Context(), "PUT", fmt.Sprint("/nodes/", node), map[string]any{"hostname": fmt.Sprint("n", node)})
 	return status
 }
@@ -172,6 +182,36 @@ func (l *fleetLoad) check(p *process) {
 			p.t.Fatalf("node %d was acknowledged and is gone", node)
 		}
 	}
+}
+
+// keepDiskBusy writes and syncs beside the gateways, so that each of their syncs
+// waits for more than its own, until it is told to stop.
+func keepDiskBusy(t *testing.T) (stop func()) {
+	var writers sync.WaitGroup
+	enough := make(chan struct{})
+	for range 3 {
+		f, err := os.Create(filepath.Join(t.TempDir(), "busy"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		writers.Go(func() {
+			defer f.Close()
+			block := make([]byte, 4<<20)
+			for {
+				select {
+				case <-enough:
+					return
+				default:
+				}
+				_, err := f.WriteAt(block, 0)
+				if err = errors.Join(err, f.Sync()); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	return func() { close(enough); writers.Wait() }
 }
 
 func (p *process) signal(s syscall.Signal) {
