@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // replicaToken makes a token that a standby follows with. It comes also where no
@@ -49,18 +50,23 @@ func (p *process) position() string {
 // reach waits until the gateway has reached a position.
 func (p *process) reach(position string) {
 	p.t.Helper()
-	for range 6 { // a gateway that waits for a state answers 503
+	status := 0
+	for range 200 {
 		resp := p.request(p.t.Context(), "GET", "/networks", nil, position)
 		if resp == nil {
 			p.t.Fatalf("no answer\n%s", p.log())
 		}
 		resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
+		switch status = resp.StatusCode; status {
+		case http.StatusOK:
 			return
+		case http.StatusServiceUnavailable: // it waits for a state
+			<-time.After(100 * time.Millisecond)
+		case http.StatusGatewayTimeout: // it has waited for long
+			p.t.Fatalf("%s was not reached:\n%s", position, p.log())
 		}
-		p.awaitLog(`"message":"snapshot taken over"`)
 	}
-	p.t.Fatalf("%s was never reached:\n%s", position, p.log())
+	p.t.Fatalf("%s was never reached, %d:\n%s", position, status, p.log())
 }
 
 // alike fails the test unless both gateways hold the same at the same place.

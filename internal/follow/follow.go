@@ -88,20 +88,20 @@ func (f *follower) follow(ctx context.Context) {
 	pause(ctx, againAfter)
 }
 
-// watch asks now and then whether the history there has gone on past this
-// gateway's own epoch, and makes it a standby if so.
+// watch asks whether the history there has gone on past this gateway's own
+// epoch, and makes it a standby if so. Else it asks again after a while: the
+// first time at once, so that a primary that comes back too late takes as few
+// writes as can be.
 func (f *follower) watch(ctx context.Context) {
-	pause(ctx, askEvery)
-	if ctx.Err() != nil {
-		return
-	}
 	lineage, err := f.ask(ctx)
-	if err != nil {
-		return // nobody there, as a rule
+	if err != nil { // nobody there, as a rule
+		pause(ctx, askEvery)
+		return
 	}
 	switch relate(f.Gateway.Lineage(), lineage) {
 	case goesOn:
 		f.Gateway.Demote()
+		return
 	case branch, unrelated:
 		if !f.branched {
 			f.branched = true
@@ -109,6 +109,7 @@ func (f *follower) watch(ctx context.Context) {
 				Msg("the gateway there is primary of another branch of the history: both stay, and one of them has to be stopped")
 		}
 	}
+	pause(ctx, askEvery)
 }
 
 // nobody is a network of which a stream shows next to nothing.
