@@ -62,6 +62,7 @@ var all = []figure{
 	{"snapshots", snapshots},
 	{"sync", syncs},
 	{"replay", replay},
+	{"standbys", standbys},
 }
 
 // quick is what -quick sets, as far as it is not set otherwise.

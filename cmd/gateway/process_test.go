@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log"
 	"net/http"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +22,11 @@ import (
 // set, it is the real program, with the race detector in it.
 func TestMain(m *testing.M) {
 	if os.Getenv(asGateway) != "" {
+		if socket, err := strconv.Atoi(os.Getenv(handsOverSyncs)); err == nil {
+			if err := handOverSyncs(socket); err != nil {
+				log.Fatal("hand over the syncs: ", err)
+			}
+		}
 		main()
 	}
 	os.Exit(m.Run())
@@ -57,6 +64,12 @@ func start(t *testing.T, dir string, args ...string) *process {
 // launch starts a gateway on the folder and waits until it listens.
 func launch(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return launchOn(t, nil, dir, args...)
+}
+
+// launchOn is launch on a disk that the test rules, unless it is nil.
+func launchOn(t *testing.T, d *disk, dir string, args ...string) *process {
+	t.Helper()
 	listen := []string{"--listen", "127.0.0.1:0"}
 	if slices.Contains(args, "--listen") {
 		listen = nil
@@ -68,9 +81,14 @@ func launch(t *testing.T, dir string, args ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	started := func() {}
+	if d != nil {
+		started = d.carry(cmd)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	started()
 	p := &process{t: t, cmd: cmd, read: make(chan struct{})}
 	p.said.L = &p.mu
 	t.Cleanup(p.kill)

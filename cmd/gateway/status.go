@@ -63,8 +63,9 @@ type replication struct {
 
 // upstream is how a standby stands to the gateway that it follows.
 type upstream struct {
-	Up    bool      `json:"up"`
-	Since time.Time `json:"since"`
+	Up       bool      `json:"up"`
+	Since    time.Time `json:"since"`
+	SilentMS *int64    `json:"silent_ms"`
 }
 
 // standby is how far a standby is behind.
@@ -162,15 +163,20 @@ func (r *replication) print(w io.Writer, show int, now time.Time) error {
 	return t.Flush()
 }
 
-// sentence says whether the primary is heard of, and since when.
+// sentence says whether the primary is heard of, since when, and when it last was.
 func (u *upstream) sentence(now time.Time) string {
-	switch {
-	case u == nil:
+	if u == nil {
 		return ""
-	case u.Up:
-		return fmt.Sprintf(", heard of for %v", ago(u.Since, now))
 	}
-	return fmt.Sprintf(", OUT OF REACH for %v", ago(u.Since, now))
+	is := "OUT OF REACH"
+	if u.Up {
+		is = "heard of"
+	}
+	last := "never heard of before"
+	if u.SilentMS != nil {
+		last = fmt.Sprintf("last %v ago", time.Duration(*u.SilentMS)*time.Millisecond)
+	}
+	return fmt.Sprintf(", %s for %v, %s", is, ago(u.Since, now), last)
 }
 
 // ago is how long before now something was, by two clocks.

@@ -47,7 +47,7 @@ func TestStatusOfARunningGateway(t *testing.T) {
 
 func TestStatusTable(t *testing.T) {
 	const answer = `{"role":"standby","epoch":"e1","seq_no":100,"durable_seq_no":102,"primary":"http://other:8080",
-		"upstream":{"up":false,"since":"2024-05-01T11:59:48.000Z"},"standbys":[
+		"upstream":{"up":false,"since":"2024-05-01T11:59:48.000Z","silent_ms":42000},"standbys":[
 		{"id":"s-4","connected":true,"since":"2024-05-01T11:00:00.000Z","acked_seq_no":98,"behind":4,"behind_ms":250},
 		{"id":"s-5","connected":false,"since":"2024-05-01T11:58:00.000Z","acked_seq_no":40,"behind":62,"behind_ms":120000}],
 		"subscriber_count":4,"subscribers":[
@@ -56,7 +56,7 @@ func TestStatusTable(t *testing.T) {
 		{"id":"3","kind":"websocket","remote_addr":"c:3","seq_no":99,"behind":1,"connected_at":"2024-05-01T12:00:01.000Z"},
 		{"id":"s-4","kind":"standby","remote_addr":"d:4","seq_no":100,"acked_seq_no":98,"behind":0,"connected_at":"2024-05-01T11:00:00.000Z"}]}`
 	const head = `role          standby
-primary       http://other:8080, OUT OF REACH for 12s
+primary       http://other:8080, OUT OF REACH for 12s, last 42s ago
 position      e1:100
 on disk       102
 subscribers   4, 1 sse, 1 standby, 2 websocket

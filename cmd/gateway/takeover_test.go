@@ -2,14 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
-	"math/rand/v2"
-	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,112 +11,51 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/replication-gateway/gateway/internal/hub/hubtest"
 )
 
-var takeoverRounds = flag.Int("takeover-rounds", 3, "primaries that TestTakeovers loses")
+var takeoverRounds = flag.Int("takeover-rounds", 4, "primaries that TestTakeovers and TestWhatIsLostIsWhatWasReported lose")
 
-// newFleet starts a primary and so many standbys of it, each on the folder and
-// at the place that it keeps, all with common flags.
-func newFleet(t *testing.T, standbys int, common ...string) []*member {
-	t.Helper()
-	fleet := []*member{{dir: t.TempDir(), args: common}}
-	fleet[0].process = start(t, fleet[0].dir, common...)
-	token := fleet[0].replicaToken()
-	for range standbys {
-		m := &member{dir: t.TempDir(), common: common, token: token}
-		m.args = m.following(fleet[0].addr)
-		m.process = launch(t, m.dir, m.args...)
-		m.awaitLog(`,"message":"following`)
-		fleet = append(fleet, m)
-	}
-	fleet[0].common, fleet[0].token = common, token
-	return fleet
+// takeover is how a fleet comes to lose its primary.
+type takeover struct {
+	name string
+	lose func(old, heir, other *member)
+	// The old primary lives on, and takes what it is given.
+	lives bool
+	// The heir is chosen beforehand, the other one follows it already.
+	chosen bool
 }
 
-// following are the flags of a gateway that follows another one.
-func (m *member) following(addr string) []string {
-	return append([]string{"--follow", "http://" + addr, "--follow-token", m.token}, m.common...)
-}
-
-// follow starts the gateway again, as one that follows another.
-func (m *member) follow(t *testing.T, primary *member) {
-	t.Helper()
-	m.args = m.following(primary.addr)
-	m.restart(t)
-}
-
-// startAfresh drops the data of the gateway, and starts it again as one that follows
-// another.
-func (m *member) startAfresh(t *testing.T, primary *member) {
-	t.Helper()
-	m.dir = t.TempDir()
-	m.follow(t, primary)
-}
-
-// onDisk is the newest commit that the gateway has on disk.
-func (p *process) onDisk() uint64 { return p.replication().DurableSeqNo }
-
-func (p *process) replication() (r replication) {
-	p.t.Helper()
-	if err := json.Unmarshal(p.must("GET", "/replication", nil), &r); err != nil {
-		p.t.Fatal(err)
-	}
-	return r
-}
-
-func (p *process) promote() {
-	p.t.Helper()
-	p.must("POST", "/replication/promote", nil)
-}
-
-// keepReading reads the gateway at an address, whoever that is at the time, until
-// ctx ends, and has every frame checked.
-func keepReading(ctx context.Context, t *testing.T, addr string, reader *hubtest.Validator) {
-	for ctx.Err() == nil {
-		query := ""
-		if at, ok := reader.Position(); ok {
-			query = "?epoch=" + at.Epoch + "&since=" + strconv.FormatUint(at.SeqNo, 10)
-			reader.ConnectAt(at)
-		} else {
-			reader.Connect()
-		}
-		conn, _, err := websocket.Dial(ctx, "ws://"+addr+"/subscribe"+query, &websocket.DialOptions{
-			Subprotocols: []string{"gateway.v1"},
-			HTTPHeader:   http.Header{"Authorization": {"Bearer " + testToken}},
-		})
-		if err != nil {
-			select {
-			case <-ctx.Done():
-			case <-time.After(50 * time.Millisecond):
-			}
-			continue
-		}
-		conn.SetReadLimit(1 << 20)
-		for {
-			_, frame, err := conn.Read(ctx)
-			if err != nil {
-				break // killed, stopped, or another epoch
-			}
-			if err := reader.Frame(frame); err != nil {
-				t.Errorf("stream of %s: %v\n%s", addr, err, frame)
-				conn.CloseNow()
-				return
-			}
-		}
-		conn.CloseNow()
-	}
+var takeovers = []takeover{
+	{name: "is killed", lose: func(old, _, _ *member) { old.kill() }},
+	{name: "stands still", lives: true, lose: func(old, heir, other *member) {
+		marks := []int{heir.mark(), other.mark()}
+		old.signal(syscall.SIGSTOP)
+		// What it sent may still arrive, and be acknowledged. After this no more.
+		heir.awaitLogAfter(marks[0], "out of reach")
+		other.awaitLogAfter(marks[1], "out of reach")
+	}},
+	{name: "is left alone by its standbys", lives: true, chosen: true, lose: func(_, _, _ *member) {}},
+	{name: "has a disk that breaks", lose: func(old, _, _ *member) {
+		old.disk.breakDown()
+		old.awaitLog("storage failed")
+		old.kill()
+		old.disk.repair()
+	}},
+	{name: "has a disk that stands still", lose: func(old, _, _ *member) {
+		old.disk.hold()
+		old.disk.awaitStuck()
+		old.kill()
+		old.disk.release()
+	}},
 }
 
 // Again and again the primary is lost under load, or cut off by hand, and the
-// standby that has most takes over: no acknowledged write is lost, every stream
-// goes on as promised, and who was lost comes back and holds the same.
+// standby that has most takes over, slow as any disk may be: no acknowledged write
+// is lost, every stream goes on as promised, and who was lost comes back, keeps
+// aside what it alone had, and holds the same. Or it never comes back.
 func TestTakeovers(t *testing.T) {
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 2))
-	t.Logf("seed %d", seed)
+	random := seeded(t)
 	fleet := newFleet(t, 2, "--heartbeat", "100ms", "--sync-standbys", "1", "--ack-timeout", "1s")
 	var reading sync.WaitGroup
 	streams, hangUp := context.WithCancel(t.Context())
@@ -132,143 +65,143 @@ func TestTakeovers(t *testing.T) {
 
 	var nodes atomic.Uint32
 	var acked []uint32
+	kept := 0
+	order := random.Perm(len(takeovers))
 	for round := range *takeoverRounds {
+		how := takeovers[order[round%len(order)]]
 		old, heir, other := fleet[0], fleet[1], fleet[2]
+		slow := fleet[random.IntN(len(fleet))]
+		slow.disk.slow(time.Duration(random.IntN(10)) * time.Millisecond)
 		var before, after fleetLoad
 		before.begin(old.process, &nodes)
 		before.await(random.IntN(60))
-		how := []string{"is killed", "stands still", "is left alone by its standbys"}[round%3]
-		t.Log("the primary " + how)
-		switch round % 3 {
-		case 0:
-			old.kill()
-		case 1:
-			marks := []int{heir.mark(), other.mark()}
-			old.signal(syscall.SIGSTOP)
-			// What it sent may still arrive, and be acknowledged. After this no more.
-			heir.awaitLogAfter(marks[0], "out of reach")
-			other.awaitLogAfter(marks[1], "out of reach")
-		case 2:
+		if how.chosen {
 			if random.IntN(2) == 0 {
 				heir, other = other, heir
 			}
 			other.follow(t, heir) // which thereby is the only one to acknowledge
 			before.await(20)
 		}
-		if round%3 != 2 && other.onDisk() > heir.onDisk() {
+		t.Log("the primary " + how.name)
+		how.lose(old, heir, other)
+		if !how.chosen && other.onDisk() > heir.onDisk() {
 			heir, other = other, heir
 		}
 		heir.promote()
-		if round%3 != 2 {
+		fork := heir.onDisk()
+		asides := other.asides()
+		if !how.chosen {
 			other.follow(t, heir)
 		}
 		after.begin(heir.process, &nodes)
 		after.await(20)
-		if round%3 == 1 {
+		if how.lives {
 			old.signal(syscall.SIGCONT)
 		}
 		before.end()
-		old.follow(t, heir)
-		old.awaitLog(`,"message":"following`)
+		behind := heir
+		if random.IntN(2) == 0 {
+			behind = other // and is the third of a chain
+		}
+		returned := old.comeBack(t, behind, fork, random.IntN(4) == 0)
 		after.await(20)
 		after.end()
+		slow.disk.slow(0)
 
 		acked = slices.Concat(acked, before.acked, after.acked)
-		for _, m := range fleet {
+		for _, m := range []*member{other, old} {
 			m.reach(heir.position())
 			alike(t, heir.process, m.process)
 		}
-		(&fleetLoad{acked: acked}).check(heir.process)
+		heir.holds(acked)
+		other.keptAside(nil, asides)
+		old.keptAside(returned.alone, returned.asides)
+		kept += len(returned.alone)
 		fleet = []*member{heir, other, old}
 	}
 	hangUp()
 	reading.Wait()
-	t.Logf("%d acknowledged writes", len(acked))
+	t.Logf("%d acknowledged writes, %d others kept aside", len(acked), kept)
 }
 
-// Without required acknowledgements, promoting a standby that lags loses what it
-// lacks, which is what the primary said of it; who has more keeps that aside.
-func TestPromotionOfTheOneThatLags(t *testing.T) {
-	fleet := newFleet(t, 1)
-	primary, ahead := fleet[0], fleet[1]
-	w := newWire(t, primary.addr)
-	lagging := &member{dir: t.TempDir(), token: primary.token}
-	lagging.args = lagging.following(w.addr())
-	lagging.process = launch(t, lagging.dir, lagging.args...)
-	primary.put(1, 10)
-	lagging.reach(primary.position())
-	fork := lagging.onDisk()
-	w.block()
-	primary.put(11, 30)
-	ahead.reach(primary.position())
-
-	all := primary.replication()
-	i := slices.IndexFunc(all.Standbys, func(s standby) bool { return s.Behind > 0 })
-	if i < 0 || all.Standbys[i].Behind != 20 || all.Standbys[i].BehindMS == 0 || !all.Standbys[i].Connected {
-		t.Fatalf("standbys: %+v, want one that is 20 commits behind", all.Standbys)
-	}
-	primary.kill()
-	lagging.promote()
-	if lagging.onDisk() != fork || all.SeqNo-fork != all.Standbys[i].Behind {
-		t.Errorf("promoted at %d of %d, want to lose %d", lagging.onDisk(), all.SeqNo, all.Standbys[i].Behind)
-	}
-	lagging.put(101, 105)
-	for _, m := range []*member{ahead, primary} {
-		m.follow(t, lagging)
-		m.reach(lagging.position())
-		alike(t, lagging.process, m.process)
-		m.keptAside(11, 30)
-	}
+// comeback is what a gateway had when it came back.
+type comeback struct {
+	alone  []keptCommit // what it alone had
+	asides []string
 }
 
-// keptAside fails the test unless a file holds the commits that made the nodes
-// from one to another, and no other.
-func (m *member) keptAside(from, to int) {
-	m.t.Helper()
-	files, err := filepath.Glob(filepath.Join(m.dir, "aside-*.jsonl"))
-	if err != nil || len(files) != 1 {
-		m.t.Fatalf("kept aside: %q, %v", files, err)
+// comeBack starts an old primary again behind another gateway; with an empty folder
+// when its own is lost for good. fork is the last commit that both share.
+func (m *member) comeBack(t *testing.T, behind *member, fork uint64, lost bool) (c comeback) {
+	t.Helper()
+	m.kill()
+	if lost {
+		t.Log("its data is lost for good")
+		m.startAfresh(t, behind)
+	} else {
+		c = comeback{m.beyond(fork), m.asides()}
+		m.follow(t, behind)
 	}
-	text, err := os.ReadFile(files[0])
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	commits := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if len(commits) != to-from+1 {
-		m.t.Fatalf("%d commits are kept aside, want %d:\n%s", len(commits), to-from+1, text)
-	}
-	for i, c := range commits {
-		if !strings.Contains(c, `"node_id":`+strconv.Itoa(from+i)+",") {
-			m.t.Errorf("commit %d that is kept aside is not of node %d: %s", i, from+i, c)
-		}
-	}
+	m.awaitLog(`,"message":"following`)
+	return c
 }
 
-// Two standbys that were both promoted are two branches: each stays, and says so
-// when it hears of the other. One has to go.
+// Two standbys that were both promoted under load, while their primary goes on, are
+// two branches: each stays, takes writes and says so when it hears of the other.
+// The old primary goes over to the one that it is told to follow. One branch has
+// to go, and does as the runbook says.
 func TestTwoPrimaries(t *testing.T) {
 	fleet := newFleet(t, 2)
-	fleet[0].put(1, 10)
-	one, two := fleet[1], fleet[2]
-	for _, m := range fleet[1:] {
-		m.reach(fleet[0].position())
-	}
-	fleet[0].kill()
+	old, one, two := fleet[0], fleet[1], fleet[2]
+	var nodes atomic.Uint32
+	var writing [3]fleetLoad
+	writing[0].begin(old.process, &nodes)
+	writing[0].await(20)
 	one.promote()
 	two.promote()
-	one.put(11, 12)
-	two.put(21, 23)
-
-	two.follow(t, one)
-	two.awaitLog("another branch of the history")
-	two.put(24, 24)
-	if held := string(two.must("GET", "/snapshot", nil)); !strings.Contains(held, `"node_id":24,`) || strings.Contains(held, `"node_id":11,`) {
-		t.Errorf("a primary of one branch took over the other: %s", held)
+	fork := one.onDisk()
+	for i, m := range []*member{one, two} {
+		writing[1+i].begin(m.process, &nodes)
 	}
+	for i := range writing {
+		writing[i].await(20)
+		writing[i].end()
+	}
+
+	one.follow(t, two)
+	two.follow(t, one)
+	for i, m := range []*member{one, two} {
+		m.awaitLog("another branch of the history")
+		if role := m.replication().Role; role != "primary" {
+			t.Errorf("a primary became a %s of another branch", role)
+		}
+		writing[1+i].check(m.process)
+		if other := writing[2-i].acked; len(missing(other, m.nodes())) != len(other) {
+			t.Error("a primary of one branch took over from the other")
+		}
+		m.put(10_000, 10_000)
+	}
+
+	returned := old.comeBack(t, one, fork, false)
+	old.reach(one.position())
+	alike(t, one.process, old.process)
+	old.keptAside(returned.alone, returned.asides)
+	old.holds(missing(writing[0].acked, nodeSet(nodesOf(returned.alone))))
+
 	two.startAfresh(t, one)
+	one.put(10_001, 10_002)
 	two.reach(one.position())
 	alike(t, one.process, two.process)
-	one.put(13, 14)
-	two.reach(one.position())
-	alike(t, one.process, two.process)
+	writing[1].check(two.process)
+	if strings.Contains(old.log(), "another branch") {
+		t.Errorf("the old primary is no branch:\n%s", old.log())
+	}
+}
+
+func nodeSet(nodes []uint32) map[uint32]bool {
+	set := make(map[uint32]bool, len(nodes))
+	for _, n := range nodes {
+		set[n] = true
+	}
+	return set
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
@@ -28,8 +29,9 @@ type replicationStatus struct {
 
 // upstreamStatus is how a standby stands to the gateway that it follows.
 type upstreamStatus struct {
-	Up    bool           `json:"up"`
-	Since directory.Time `json:"since"`
+	Up       bool           `json:"up"`
+	Since    directory.Time `json:"since"`
+	SilentMS *int64         `json:"silent_ms,omitzero"` // since it was last heard of; none if never
 }
 
 // standbyStatus is how far a standby is behind.
@@ -78,6 +80,9 @@ func (s *Server) replicationStatus(p directory.Position) replicationStatus {
 	if u := g.Upstream(); g.Role() == gateway.Standby && u.URL != "" {
 		r.Primary = u.URL
 		r.Upstream = &upstreamStatus{Up: u.Up, Since: directory.TimeOf(u.Since)}
+		if !u.Heard.IsZero() {
+			r.Upstream.SilentMS = new(max(0, time.Since(u.Heard).Milliseconds()))
+		}
 	}
 	return r
 }

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/replication-gateway/gateway/internal/api"
+	"github.com/replication-gateway/gateway/internal/gateway"
 )
 
 // replicationAnswer is what GET /replication says.
@@ -94,6 +97,45 @@ func TestReplicationShowsEveryStream(t *testing.T) {
 	}
 	if a, b := r.Subscribers[0].RemoteAddr, r.Subscribers[1].RemoteAddr; a == b {
 		t.Errorf("two connections from %s", a)
+	}
+}
+
+// A standby tells whether its primary is heard of, since when, and how long ago it
+// last was.
+func TestReplicationOfAStandby(t *testing.T) {
+	h := start(t, func(_ *api.Options, g *gateway.Options) { g.Standby = true })
+	type upstream struct {
+		Up       bool      `json:"up"`
+		Since    time.Time `json:"since"`
+		SilentMS *int64    `json:"silent_ms"`
+	}
+	ask := func() (primary string, u *upstream) {
+		var answer struct {
+			Primary  string    `json:"primary"`
+			Upstream *upstream `json:"upstream"`
+		}
+		h.ok("GET", "/replication", "").decode(t, &answer)
+		return answer.Primary, answer.Upstream
+	}
+	if primary, u := ask(); primary != "" || u != nil {
+		t.Errorf("before it follows anybody: %q, %+v", primary, u)
+	}
+	before := time.Now().Truncate(time.Millisecond)
+	there := gateway.Upstream{URL: "http://primary.example"}
+	h.gateway.SetUpstream(there)
+	if primary, u := ask(); primary != there.URL || u == nil || u.Up || u.SilentMS != nil || u.Since.Before(before) {
+		t.Errorf("never heard of: %q, %+v", primary, u)
+	}
+	there.Up = true
+	h.gateway.SetUpstream(there)
+	_, heard := ask()
+	if heard == nil || !heard.Up || heard.SilentMS == nil {
+		t.Fatalf("heard of: %+v", heard)
+	}
+	there.Up = false
+	h.gateway.SetUpstream(there)
+	if _, u := ask(); u == nil || u.Up || u.SilentMS == nil || u.Since.Before(heard.Since) {
+		t.Errorf("missed: %+v, was %+v", u, heard)
 	}
 }
 

@@ -108,6 +108,7 @@ func (r *replica) Delta(ctx context.Context, delta *client.Delta) error {
 		}
 		commits = commits[n:]
 	}
+	r.up()
 	r.ack(ctx)
 	return nil
 }

@@ -18,7 +18,7 @@ type StandbyStatus struct {
 	Lag    time.Duration // how long the oldest of these has been on disk here, 0 without one
 }
 
-// Standbys returns every standby that has acknowledged something since this
+// Standbys returns every standby that has followed since this
 // gateway started, also those that are gone, sorted by ID.
 func (g *Gateway) Standbys() []StandbyStatus {
 	if !g.isOpen() {

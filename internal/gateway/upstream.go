@@ -7,15 +7,20 @@ type Upstream struct {
 	URL     string
 	Up      bool      // it was heard of lately
 	Since   time.Time // when Up became what it is
+	Heard   time.Time // when it was last heard of: the standby then had all that it had been sent; zero for never
 	Trouble error     // why it cannot be followed, as long as that lasts
 }
 
-// SetUpstream notes how the standby stands to the gateway that it follows. Since
-// is set here. Who follows is one goroutine.
+// SetUpstream notes how the standby stands to the gateway that it follows, each
+// time that it is heard of or missed. Since and Heard are set here. Who follows is
+// one goroutine.
 func (g *Gateway) SetUpstream(u Upstream) {
-	before := g.Upstream()
+	before, now := g.Upstream(), time.Now()
 	if u.Since = before.Since; u.Up != before.Up || u.Since.IsZero() {
-		u.Since = time.Now()
+		u.Since = now
+	}
+	if u.Heard = before.Heard; u.Up {
+		u.Heard = now
 	}
 	g.upstream.Store(&u)
 }

@@ -194,6 +194,9 @@ func (s *Server) Usage() (load.Usage, error) {
 	return u, err
 }
 
+// Signal sends the process a signal.
+func (s *Server) Signal(signal syscall.Signal) error { return s.cmd.Process.Signal(signal) }
+
 // Kill ends the process with SIGKILL, if it still runs, and waits for its end.
 func (s *Server) Kill() {
 	_ = s.cmd.Process.Kill()

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Without required acknowledgements the last report of the primary bounds what is
+// lost with it, whatever its standby lagged for: of the writes that were
+// acknowledged before the report was asked for, no more than it says that the
+// standby lacks. When the old primary comes back, nothing is lost: what the new one
+// has not is kept aside.
+func TestWhatIsLostIsWhatWasReported(t *testing.T) {
+	random := seeded(t)
+	primary := newPrimary(t, "--heartbeat", "100ms")
+	w := newWire(t, primary.addr)
+	heir := primary.newStandby(t, w.addr())
+	var nodes atomic.Uint32
+	acked, lost, reported := []uint32{}, 0, uint64(0)
+	for range *takeoverRounds {
+		heir.reach(primary.position())
+		var writing fleetLoad
+		writing.begin(primary.process, &nodes)
+		writing.await(20)
+		goOn := fallBehind(t, random, heir, w)
+		writing.await(20 + random.IntN(60))
+
+		before := writing.soFar()
+		report := primary.replication()
+		primary.kill()
+		writing.end()
+		goOn()
+		if len(report.Standbys) != 1 {
+			t.Fatalf("standbys: %+v, want the one there is", report.Standbys)
+		}
+		says := report.Standbys[0]
+		heir.promote()
+		fork := heir.onDisk()
+		if fork < says.AckedSeqNo {
+			t.Fatalf("promoted at %d, which had acknowledged %d", fork, says.AckedSeqNo)
+		}
+		gone := missing(before, heir.nodes())
+		if uint64(len(gone)) > says.Behind {
+			t.Fatalf("%d writes are lost that were acknowledged before the primary said that its standby lacks %d", len(gone), says.Behind)
+		}
+		lost, reported = lost+len(gone), reported+says.Behind
+
+		returned := primary.comeBack(t, heir, fork, false)
+		primary.reach(heir.position())
+		alike(t, heir.process, primary.process)
+		primary.keptAside(returned.alone, returned.asides)
+		aside := nodeSet(nodesOf(returned.alone))
+		acked = slices.Concat(acked, missing(writing.acked, aside))
+		heir.holds(acked)
+
+		primary, heir = heir, primary
+		w = newWire(t, primary.addr)
+		heir.args = heir.following(w.addr())
+		heir.restart(t)
+		heir.awaitLog(`,"message":"following`)
+	}
+	t.Logf("%d writes lost where %d were reported", lost, reported)
+}
+
+// fallBehind has a standby lag in one way or another, until the returned func.
+func fallBehind(t *testing.T, random *rand.Rand, standby *member, w *wire) (goOn func()) {
+	switch random.IntN(4) {
+	case 0:
+		t.Log("the standby's disk is slow")
+		standby.disk.slow(time.Duration(5+random.IntN(20)) * time.Millisecond)
+		return func() { standby.disk.slow(0) }
+	case 1:
+		t.Log("the standby's disk stands still")
+		standby.disk.hold()
+		return standby.disk.release
+	case 2:
+		t.Log("what is sent to the standby is lost")
+		w.block()
+		return func() {}
+	}
+	t.Log("nothing keeps the standby from following")
+	return func() {}
+}
