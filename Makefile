@@ -3,6 +3,7 @@
 GO      ?= go
 PKGS    := ./...
 FUZZFOR ?= 30s
+SEED    ?= 0
 
 .PHONY: run test lint bench peers soak fuzz build browser network
 
@@ -33,10 +34,11 @@ bench: ## benchmarks beside the code they measure
 peers: ## the log, the program and the fan-out beside their peers; wants a quiet machine
 	cd bench && $(GO) run ./wal && $(GO) run ./program && $(GO) run ./fanout
 
-soak: ## a fleet under accidents, and the log under more of them, for long
+soak: network ## a fleet under accidents, and the log under more of them, for long; SEED throws the same dice again
 	$(GO) test -race -tags soak -timeout 1h ./internal/wal
-	$(GO) test -race -timeout 4h -run 'TestFleetUnderAccidents|TestTakeovers|TestNetworkCut' ./cmd/gateway \
-		-fleet-rounds 2000 -takeover-rounds 600 -cut-rounds 300
+	$(GO) test -race -timeout 8h -v ./cmd/gateway \
+		-run 'TestFleetUnderAccidents|TestTakeovers|TestWhatIsLostIsWhatWasReported|TestNetworkCut|TestTakeoverInACutNetwork' \
+		-fleet-rounds 2000 -takeover-rounds 600 -cut-rounds 300 -accident-seed $(SEED)
 
 fuzz: ## every fuzz target in turn, FUZZFOR each
 	@for pkg in $$($(GO) list $(PKGS)); do \

@@ -2,30 +2,32 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/replication-gateway/gateway/bench/internal/figures"
-	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/server"
 	"github.com/replication-gateway/gateway/client"
 )
 
-// arrivals are when the commits of a gateway came to a reader of it.
+// pollEvery is how often something is looked at that is soon to come.
+const pollEvery = time.Millisecond
+
+// arrivals are when each commit came to a reader of a gateway, by the driver's clock.
 type arrivals struct {
-	mu sync.Mutex
-	at map[uint64]time.Time // by seq_no
+	mu    sync.Mutex
+	at    map[uint64]time.Time // by seq_no
+	ended error                // why no more come
 }
 
-// arrivalsAt reads a gateway until ctx ends. It returns when the state is there, from which on commits come.
-func arrivalsAt(ctx context.Context, s *server.Server) (*arrivals, error) {
-	conn, err := client.Dial(ctx, client.Options{URL: "http://" + s.Addr, Token: server.Token})
+// arrivalsAt reads a gateway until ctx ends, as whom a token makes it. It returns when the state is there, from which on
+// commits come.
+func arrivalsAt(ctx context.Context, s *server.Server, token string) (*arrivals, error) {
+	conn, err := client.Dial(ctx, client.Options{URL: "http://" + s.Addr, Token: token})
 	if err != nil {
 		return nil, err
 	}
-	a := &arrivals{at: make(map[uint64]time.Time)}
 	for {
 		f, err := conn.Next(ctx)
 		if err != nil {
@@ -36,64 +38,79 @@ func arrivalsAt(ctx context.Context, s *server.Server) (*arrivals, error) {
 			break
 		}
 	}
-	go func() {
-		defer conn.Close()
-		for {
-			f, err := conn.Next(ctx)
-			if err != nil {
-				return
-			}
-			a.note(f, time.Now())
-		}
-	}()
+	a := &arrivals{at: make(map[uint64]time.Time)}
+	go a.read(ctx, conn)
 	return a, nil
 }
 
-func (a *arrivals) note(f client.Frame, now time.Time) {
-	delta, ok := f.(*client.Delta)
-	if !ok {
-		return
+func (a *arrivals) read(ctx context.Context, conn *client.Conn) {
+	defer conn.Close()
+	for {
+		f, err := conn.Next(ctx)
+		now := time.Now()
+		if err != nil {
+			a.mu.Lock()
+			a.ended = err
+			a.mu.Unlock()
+			return
+		}
+		if delta, ok := f.(*client.Delta); ok {
+			a.note(delta.Commits, now)
+		}
 	}
+}
+
+func (a *arrivals) note(commits []client.Commit, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, c := range delta.Commits {
+	for _, c := range commits {
 		a.at[c.SeqNo] = now
 	}
 }
 
-// after is how much later each commit came here than there, of those that came to both; 0 for one that came earlier.
-func (a *arrivals) after(there *arrivals) *figures.Latencies {
+// await waits until a commit has come, and so all before it.
+func (a *arrivals) await(ctx context.Context, seqNo uint64) error {
+	return until(ctx, pollEvery, func() (bool, error) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		_, here := a.at[seqNo]
+		return here, a.ended
+	})
+}
+
+// after is how much later commits came here than there: all those that came there between two moments. One of them that
+// has not come here is an error. Two readers of one process may be woken in the wrong order: then it is 0.
+func (a *arrivals) after(there *arrivals, from, to time.Time) (*figures.Latencies, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	there.mu.Lock()
 	defer there.mu.Unlock()
 	var l figures.Latencies
-	for seqNo, at := range a.at {
-		if first, ok := there.at[seqNo]; ok {
-			l.Add(max(0, at.Sub(first)))
+	for seqNo, first := range there.at {
+		if first.Before(from) || !first.Before(to) {
+			continue
+		}
+		at, here := a.at[seqNo]
+		if !here {
+			return nil, fmt.Errorf("commit %d has not arrived", seqNo)
+		}
+		l.Add(max(0, at.Sub(first)))
+	}
+	return &l, nil
+}
+
+// until looks again and again whether something holds, for as long as patience allows.
+func until(ctx context.Context, every time.Duration, holds func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		if done, err := holds(); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
 		}
 	}
-	return &l
-}
-
-// replicationStatus is what GET /replication says of standbys and of the primary.
-type replicationStatus struct {
-	Upstream struct{ Up bool }
-	Standbys []struct{ Behind uint64 }
-}
-
-func replicationOf(s *server.Server) (r replicationStatus, err error) {
-	c, err := rawhttp.Dial(s.Addr)
-	if err != nil {
-		return r, err
-	}
-	defer c.Close()
-	a, err := request(c, "GET", "/replication", nil)
-	if err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(a.Body, &r); err != nil {
-		return r, fmt.Errorf("/replication: %w", err)
-	}
-	return r, nil
 }

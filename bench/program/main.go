@@ -37,15 +37,16 @@ var errUsage = errors.New("wrong usage")
 
 // options is what a run is asked to do.
 type options struct {
-	Rounds      int           `json:"rounds"`
-	For         time.Duration `json:"for_ns"`
-	Warm        time.Duration `json:"warm_ns"`
-	Connections []int         `json:"connections"`
-	Rate        int           `json:"rate"`
-	Fleet       fleet         `json:"fleet"`
-	Entries     int           `json:"sync_entries"`
-	Replay      int           `json:"replay_rows"`
-	Figures     []string      `json:"figures"`
+	Rounds      int             `json:"rounds"`
+	For         time.Duration   `json:"for_ns"`
+	Warm        time.Duration   `json:"warm_ns"`
+	Connections []int           `json:"connections"`
+	Rate        int             `json:"rate"`
+	Fleet       fleet           `json:"fleet"`
+	Entries     int             `json:"sync_entries"`
+	Replay      int             `json:"replay_rows"`
+	Heartbeats  []time.Duration `json:"heartbeats_ns"`
+	Figures     []string        `json:"figures"`
 
 	gateway, disk, out string
 }
@@ -68,6 +69,7 @@ var all = []figure{
 // quick is what -quick sets, as far as it is not set otherwise.
 var quick = map[string]string{
 	"rounds": "2", "for": "300ms", "warm": "100ms", "nodes": "20000", "users": "2000", "entries": "2000", "replay-rows": "20000",
+	"heartbeats": "500ms",
 }
 
 func parse(args []string) (options, error) {
@@ -77,12 +79,13 @@ func parse(args []string) (options, error) {
 	f.DurationVar(&o.For, "for", 3*time.Second, "how long a candidate is measured in its turn")
 	f.DurationVar(&o.Warm, "warm", 500*time.Millisecond, "how long it runs before that")
 	connections := f.String("connections", "1,64,256", "how many connections commit at the same time, `numbers` apart by commas")
-	f.IntVar(&o.Rate, "rate", 500, "`commits` a second of the stream whose latency is measured beside a snapshot")
+	f.IntVar(&o.Rate, "rate", 500, "`commits` a second of the streams whose latency is measured beside a snapshot and with standbys")
 	f.IntVar(&o.Fleet.Nodes, "nodes", 1_000_000, "`nodes` of the fleet, each a member of one network")
 	f.IntVar(&o.Fleet.Networks, "networks", 10, "`networks` of the fleet")
 	f.IntVar(&o.Fleet.Users, "users", 100_000, "`users` of the fleet's first network, all from one directory sync")
 	f.IntVar(&o.Entries, "entries", 100_000, "`entries` of the directory syncs that are measured")
 	f.IntVar(&o.Replay, "replay-rows", 200_000, "`rows` that are replayed from a log that has no snapshot yet")
+	heartbeats := f.String("heartbeats", "1s,15s", "`heartbeats` of primaries that are lost, in ascending order apart by commas")
 	f.StringVar(&o.gateway, "gateway", "", "gateway `program` to measure; without one it is built from this source")
 	f.StringVar(&o.disk, "dir", os.TempDir(), "`folder` on the disk to measure; what is made there is removed again")
 	f.StringVar(&o.out, "out", ".", "`folder` for the report")
@@ -109,6 +112,13 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("%w: %q is no number of connections from 1 to %d", errUsage, text, maxConnections)
 		}
 		o.Connections = append(o.Connections, n)
+	}
+	for text := range strings.SplitSeq(*heartbeats, ",") {
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 || len(o.Heartbeats) > 0 && d <= o.Heartbeats[len(o.Heartbeats)-1] {
+			return o, fmt.Errorf("%w: %q is no heartbeat that is longer than the one before", errUsage, text)
+		}
+		o.Heartbeats = append(o.Heartbeats, d)
 	}
 	o.Figures = strings.Split(*chosen, ",")
 	for _, name := range o.Figures {

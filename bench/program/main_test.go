@@ -27,12 +27,12 @@ func TestMain(m *testing.M) {
 }
 
 func TestParse(t *testing.T) {
-	o, err := parse([]string{"-rounds", "7", "-for", "2s", "-figures", "sync,fleet", "-nodes", "500", "-users", "50", "-connections", "3,5"})
+	o, err := parse([]string{"-rounds", "7", "-for", "2s", "-figures", "sync,fleet", "-nodes", "500", "-users", "50", "-connections", "3,5", "-heartbeats", "20ms,3s"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.Rounds != 7 || o.For != 2*time.Second || !slices.Equal(o.Figures, []string{"sync", "fleet"}) || o.Fleet != (fleet{500, 10, 50}) ||
-		!slices.Equal(o.Connections, []int{3, 5}) {
+		!slices.Equal(o.Connections, []int{3, 5}) || !slices.Equal(o.Heartbeats, []time.Duration{20 * time.Millisecond, 3 * time.Second}) {
 		t.Errorf("got %+v", o)
 	}
 	o, err = parse([]string{"-quick", "-rounds", "3"})
@@ -41,7 +41,8 @@ func TestParse(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"-rounds", "0"}, {"-for", "0s"}, {"-warm", "-1s"}, {"-figures", "speed"}, {"-entries", "100001"}, {"-nodes", "9"}, {"-users", "100001"},
-		{"-nodes", "100", "-users", "11"}, {"-replay-rows", "250001"}, {"-rate", "0"}, {"-connections", "1,x"}, {"-connections", "0"}, {"-no-such"}, {"left over"},
+		{"-nodes", "100", "-users", "11"}, {"-replay-rows", "250001"}, {"-rate", "0"}, {"-connections", "1,x"}, {"-connections", "0"}, {"-heartbeats", "5"}, {"-heartbeats", "0s"},
+		{"-heartbeats", "2s,1s"}, {"-no-such"}, {"left over"},
 	} {
 		if _, err := parse(args); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v, want wrong usage", args, err)
@@ -61,6 +62,6 @@ func newBench(t *testing.T) *bench {
 	}
 	return &bench{dir: t.TempDir(), program: program, options: options{
 		Rounds: 1, For: 100 * time.Millisecond, Warm: 10 * time.Millisecond, Connections: []int{2, goalConnections}, Rate: 2000, Fleet: fleet{Nodes: 3000, Networks: 3, Users: 20},
-		Entries: 200, Replay: 300,
+		Entries: 200, Replay: 300, Heartbeats: []time.Duration{200 * time.Millisecond},
 	}}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/replication-gateway/gateway/bench/internal/server"
 )
 
-// pacedConnections are as many as a stream of puts has.
+// pacedConnections are as many as a stream of puts has, as a rule.
 const pacedConnections = 8
 
 // observation is one put of a stream.
@@ -30,16 +30,16 @@ type stream struct {
 }
 
 // startStream begins a stream of so many puts a second. made is above the number of puts of every stream before.
-func startStream(s *server.Server, rate, made int) (*stream, error) {
-	writers, err := dialAll(s, pacedConnections, putNodes, made, patience)
+func startStream(s *server.Server, rate, connections, made int) (*stream, error) {
+	writers, err := dialAll(s, connections, putNodes, made, patience)
 	if err != nil {
 		return nil, err
 	}
 	st := &stream{writers: writers}
 	start := time.Now()
-	every := time.Second * pacedConnections / time.Duration(rate)
+	every := time.Second * time.Duration(connections) / time.Duration(rate)
 	for i, w := range writers {
-		st.running.Go(func() { st.run(w, start.Add(every*time.Duration(i)/pacedConnections), every) })
+		st.running.Go(func() { st.run(w, start.Add(every*time.Duration(i)/time.Duration(connections)), every) })
 	}
 	return st, nil
 }
@@ -89,4 +89,14 @@ func during(all []observation, from, to time.Time) *figures.Latencies {
 		}
 	}
 	return &l
+}
+
+// answered is how many of the puts had their answer between two moments.
+func answered(all []observation, from, to time.Time) (n int) {
+	for _, o := range all {
+		if !o.end.Before(from) && o.end.Before(to) {
+			n++
+		}
+	}
+	return n
 }

@@ -65,5 +65,11 @@ func TestStreamCountsTheWaiting(t *testing.T) {
 		if l.Len() != 10 || l.Max() != stall || l.Quantile(0.5) != stall/2 {
 			t.Errorf("%d puts in the stall, half of them over %v, the longest %v", l.Len(), l.Quantile(0.5), l.Max())
 		}
+		if n := answered(all, start.Add(2*every), start.Add(2*every+stall)); n != 0 {
+			t.Errorf("%d answers in the stall", n)
+		}
+		if n := answered(all, start, start.Add(3*every+stall)); n != puts-2 {
+			t.Errorf("%d answers before the last two were due", n)
+		}
 	})
 }

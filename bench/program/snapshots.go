@@ -117,7 +117,7 @@ func (r *besideRun) observe(ctx context.Context, x beside) (from, to time.Time, 
 		return from, to, nil, err
 	}
 	r.turns++
-	puts, err := startStream(r.server, r.Rate, r.turns*streamMade)
+	puts, err := startStream(r.server, r.Rate, pacedConnections, r.turns*streamMade)
 	if err != nil {
 		return from, to, nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,19 +20,18 @@ import (
 // the process until the test has said what becomes of it: seccomp's user
 // notification, which takes no rights. All else goes straight to the real disk.
 type disk struct {
-	t     *testing.T
-	syncs atomic.Int64 // that have been asked for
+	t *testing.T
 
-	mu     sync.Mutex
-	delay  time.Duration
-	held   chan struct{} // closed when syncs go on; nil while none is held
-	broken bool
-	asked  sync.Cond // of mu: signalled with each sync that begins
-	stuck  int       // syncs that wait for held
+	mu    sync.Mutex
+	delay time.Duration
+	held  chan struct{} // closed when syncs go on; nil while none is held
+	left  int           // syncs that still work; below 0 all do
+	asked sync.Cond     // of mu: signalled with each sync that begins
+	stuck int           // syncs that wait for held
 }
 
 func newDisk(t *testing.T) *disk {
-	d := &disk{t: t}
+	d := &disk{t: t, left: -1}
 	d.asked.L = &d.mu
 	return d
 }
@@ -72,19 +70,19 @@ func (d *disk) release() {
 }
 
 // breakDown has every sync from now on fail, until repair.
-func (d *disk) breakDown() { d.setBroken(true) }
+func (d *disk) breakDown() { d.breakAfter(0) }
 
-func (d *disk) repair() { d.setBroken(false) }
-
-func (d *disk) setBroken(broken bool) {
+// breakAfter has every sync fail after so many more, until repair.
+func (d *disk) breakAfter(syncs int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.broken = broken
+	d.left = syncs
 }
 
-// outcome waits as long as a sync has to, and says whether it may be done.
-func (d *disk) outcome(ended <-chan struct{}) error {
-	d.syncs.Add(1)
+func (d *disk) repair() { d.breakAfter(-1) }
+
+// outcome waits as long as a sync has to, and says what becomes of it.
+func (d *disk) outcome(ended <-chan struct{}) syscall.Errno {
 	d.mu.Lock()
 	delay, held := d.delay, d.held
 	if held != nil {
@@ -106,10 +104,13 @@ func (d *disk) outcome(ended <-chan struct{}) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.broken {
+	if d.left == 0 {
 		return syscall.EIO
 	}
-	return nil
+	if d.left > 0 {
+		d.left--
+	}
+	return 0
 }
 
 // handsOverSyncs tells the program, started by a test, to hand over its syncs on
@@ -214,8 +215,8 @@ func (d *disk) serve(syncs int) error {
 		}
 		deciding.Go(func() {
 			answer := response{id: asked.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-			if d.outcome(ended) != nil {
-				answer.flags, answer.errno = 0, -int32(unix.EIO)
+			if errno := d.outcome(ended); errno != 0 {
+				answer.flags, answer.errno = 0, -int32(errno)
 			}
 			// It may have been killed, or interrupted and about to ask again.
 			_ = control(syncs, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&answer))

@@ -117,6 +117,7 @@ func (s *scene) aWhile() time.Duration { return time.Duration(1+s.random.IntN(20
 // happens to them, no acknowledged write is lost, no stream is wrong, and in the
 // end all hold the same.
 func TestFleetUnderAccidents(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	primary := newPrimary(t, "--heartbeat", "100ms", "--sync-standbys", "1", "--ack-timeout", "1s")
 	wires, standbys := make([]*wire, 2), make([]*member, 2)

@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 // standby lacks. When the old primary comes back, nothing is lost: what the new one
 // has not is kept aside.
 func TestWhatIsLostIsWhatWasReported(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	primary := newPrimary(t, "--heartbeat", "100ms")
 	w := newWire(t, primary.addr)
@@ -48,11 +50,11 @@ func TestWhatIsLostIsWhatWasReported(t *testing.T) {
 		}
 		lost, reported = lost+len(gone), reported+says.Behind
 
-		returned := primary.comeBack(t, heir, fork, false)
+		returned := comeback{fork: fork, asides: primary.asides()}
+		primary.comeBack(t, &returned, heir, false)
 		primary.reach(heir.position())
 		alike(t, heir.process, primary.process)
-		primary.keptAside(returned.alone, returned.asides)
-		aside := nodeSet(nodesOf(returned.alone))
+		aside := nodeSet(nodesOf(primary.checkAside(returned)))
 		acked = slices.Concat(acked, missing(writing.acked, aside))
 		heir.holds(acked)
 
@@ -83,4 +85,45 @@ func fallBehind(t *testing.T, random *rand.Rand, standby *member, w *wire) (goOn
 	}
 	t.Log("nothing keeps the standby from following")
 	return func() {}
+}
+
+// A standby that lags is promoted though another one has more: what it lacks is
+// what the primary said of it, and each who has more keeps just that aside, takes a
+// snapshot, and follows.
+func TestPromotionOfTheOneThatLags(t *testing.T) {
+	t.Parallel()
+	fleet := newFleet(t, 1)
+	primary, ahead := fleet[0], fleet[1]
+	w := newWire(t, primary.addr)
+	lagging := primary.newStandby(t, w.addr())
+	primary.put(1, 10)
+	lagging.reach(primary.position())
+	fork := lagging.onDisk()
+	w.block()
+	primary.put(11, 30)
+	ahead.reach(primary.position())
+
+	all := primary.replication()
+	i := slices.IndexFunc(all.Standbys, func(s standby) bool { return s.Behind > 0 })
+	if i < 0 || all.Standbys[i].Behind != 20 || all.Standbys[i].BehindMS == 0 || !all.Standbys[i].Connected {
+		t.Fatalf("standbys: %+v, want one that is 20 commits behind", all.Standbys)
+	}
+	primary.kill()
+	lagging.promote()
+	if lagging.onDisk() != fork || all.SeqNo-fork != all.Standbys[i].Behind {
+		t.Errorf("promoted at %d of %d, want to lose %d", lagging.onDisk(), all.SeqNo, all.Standbys[i].Behind)
+	}
+	lagging.put(101, 105)
+	for _, m := range []*member{ahead, primary} {
+		returned := comeback{fork: fork}
+		m.comeBack(t, &returned, lagging, false)
+		m.reach(lagging.position())
+		alike(t, lagging.process, m.process)
+		if kept := nodesOf(m.checkAside(returned)); len(kept) != 20 || kept[0] != 11 || kept[19] != 30 {
+			t.Errorf("kept aside: the nodes %v, want 11 to 30", kept)
+		}
+		if !strings.Contains(m.log(), "snapshot taken over") {
+			t.Error("it had more, and went on without a snapshot")
+		}
+	}
 }

@@ -16,33 +16,22 @@ import (
 
 var takeoverRounds = flag.Int("takeover-rounds", 4, "primaries that TestTakeovers and TestWhatIsLostIsWhatWasReported lose")
 
-// takeover is how a fleet comes to lose its primary.
-type takeover struct {
-	name string
-	lose func(old, heir, other *member)
-	// The old primary lives on, and takes what it is given.
+// takeovers are how a fleet comes to lose its primary, which lives on or does not.
+var takeovers = []struct {
+	name  string
 	lives bool
-	// The heir is chosen beforehand, the other one follows it already.
-	chosen bool
-}
-
-var takeovers = []takeover{
-	{name: "is killed", lose: func(old, _, _ *member) { old.kill() }},
-	{name: "stands still", lives: true, lose: func(old, heir, other *member) {
-		marks := []int{heir.mark(), other.mark()}
-		old.signal(syscall.SIGSTOP)
-		// What it sent may still arrive, and be acknowledged. After this no more.
-		heir.awaitLogAfter(marks[0], "out of reach")
-		other.awaitLogAfter(marks[1], "out of reach")
-	}},
-	{name: "is left alone by its standbys", lives: true, chosen: true, lose: func(_, _, _ *member) {}},
-	{name: "has a disk that breaks", lose: func(old, _, _ *member) {
+	lose  func(old *member)
+}{
+	{"is killed", false, func(old *member) { old.kill() }},
+	{"stands still", true, func(old *member) { old.signal(syscall.SIGSTOP) }},
+	{"is left alone by its standbys", true, nil},
+	{"has a disk that breaks", false, func(old *member) {
 		old.disk.breakDown()
 		old.awaitLog("storage failed")
 		old.kill()
 		old.disk.repair()
 	}},
-	{name: "has a disk that stands still", lose: func(old, _, _ *member) {
+	{"has a disk that stands still", false, func(old *member) {
 		old.disk.hold()
 		old.disk.awaitStuck()
 		old.kill()
@@ -50,11 +39,12 @@ var takeovers = []takeover{
 	}},
 }
 
-// Again and again the primary is lost under load, or cut off by hand, and the
-// standby that has most takes over, slow as any disk may be: no acknowledged write
-// is lost, every stream goes on as promised, and who was lost comes back, keeps
-// aside what it alone had, and holds the same. Or it never comes back.
+// Again and again the primary is lost under load, or left alone, and the standby
+// that has most takes over, however slow a disk is: no acknowledged write is lost,
+// every stream goes on as promised, and who was lost comes back, keeps aside what
+// it alone had, and holds the same. Or its data never comes back.
 func TestTakeovers(t *testing.T) {
+	t.Parallel()
 	random := seeded(t)
 	fleet := newFleet(t, 2, "--heartbeat", "100ms", "--sync-standbys", "1", "--ack-timeout", "1s")
 	var reading sync.WaitGroup
@@ -65,8 +55,9 @@ func TestTakeovers(t *testing.T) {
 
 	var nodes atomic.Uint32
 	var acked []uint32
-	kept := 0
 	order := random.Perm(len(takeovers))
+	chain := false // the last one follows the one before it, not the primary
+	aside := 0
 	for round := range *takeoverRounds {
 		how := takeovers[order[round%len(order)]]
 		old, heir, other := fleet[0], fleet[1], fleet[2]
@@ -75,22 +66,32 @@ func TestTakeovers(t *testing.T) {
 		var before, after fleetLoad
 		before.begin(old.process, &nodes)
 		before.await(random.IntN(60))
-		if how.chosen {
-			if random.IntN(2) == 0 {
+		t.Log("the primary " + how.name)
+		if how.lose == nil {
+			if !chain && random.IntN(2) == 0 {
 				heir, other = other, heir
 			}
-			other.follow(t, heir) // which thereby is the only one to acknowledge
+			if !chain {
+				other.follow(t, heir) // which thereby is the only one to acknowledge
+				chain = true
+			}
 			before.await(20)
-		}
-		t.Log("the primary " + how.name)
-		how.lose(old, heir, other)
-		if !how.chosen && other.onDisk() > heir.onDisk() {
-			heir, other = other, heir
+		} else {
+			marks := []int{heir.mark(), other.mark()}
+			how.lose(old)
+			// What it sent may still arrive, and be acknowledged. After this no more.
+			heir.awaitLogAfter(marks[0], "out of reach")
+			if !chain {
+				other.awaitLogAfter(marks[1], "out of reach")
+				if other.onDisk() > heir.onDisk() {
+					heir, other = other, heir
+				}
+			}
 		}
 		heir.promote()
-		fork := heir.onDisk()
-		asides := other.asides()
-		if !how.chosen {
+		fork, asides := heir.onDisk(), other.asides()
+		returned := comeback{fork: fork, asides: old.asides()}
+		if !chain {
 			other.follow(t, heir)
 		}
 		after.begin(heir.process, &nodes)
@@ -100,10 +101,11 @@ func TestTakeovers(t *testing.T) {
 		}
 		before.end()
 		behind := heir
-		if random.IntN(2) == 0 {
-			behind = other // and is the third of a chain
+		if chain = random.IntN(2) == 0; chain {
+			t.Log("it comes back as the last of a chain")
+			behind = other
 		}
-		returned := old.comeBack(t, behind, fork, random.IntN(4) == 0)
+		old.comeBack(t, &returned, behind, random.IntN(4) == 0)
 		after.await(20)
 		after.end()
 		slow.disk.slow(0)
@@ -114,36 +116,57 @@ func TestTakeovers(t *testing.T) {
 			alike(t, heir.process, m.process)
 		}
 		heir.holds(acked)
-		other.keptAside(nil, asides)
-		old.keptAside(returned.alone, returned.asides)
-		kept += len(returned.alone)
+		if kept := other.aside(asides); len(kept) > 0 {
+			t.Errorf("%d commits kept aside by who had none alone", len(kept))
+		}
+		aside += len(old.checkAside(returned))
 		fleet = []*member{heir, other, old}
 	}
 	hangUp()
 	reading.Wait()
-	t.Logf("%d acknowledged writes, %d others kept aside", len(acked), kept)
+	t.Logf("%d acknowledged writes, %d others kept aside", len(acked), aside)
 }
 
-// comeback is what a gateway had when it came back.
+// comeback is what an old primary had when it came back.
 type comeback struct {
-	alone  []keptCommit // what it alone had
-	asides []string
+	fork   uint64       // the newest commit that it shares with the new one
+	asides []string     // what it had kept aside before
+	alone  []keptCommit // what it alone has
+	itself bool         // it found out by itself that its epoch is over
 }
 
 // comeBack starts an old primary again behind another gateway; with an empty folder
-// when its own is lost for good. fork is the last commit that both share.
-func (m *member) comeBack(t *testing.T, behind *member, fork uint64, lost bool) (c comeback) {
+// when its own is lost for good.
+func (m *member) comeBack(t *testing.T, c *comeback, behind *member, lost bool) {
 	t.Helper()
 	m.kill()
 	if lost {
 		t.Log("its data is lost for good")
+		c.asides = nil
 		m.startAfresh(t, behind)
 	} else {
-		c = comeback{m.beyond(fork), m.asides()}
+		c.itself = strings.Contains(m.log(), `"message":"demoted`)
+		c.alone = m.beyond(c.fork)
 		m.follow(t, behind)
 	}
 	m.awaitLog(`,"message":"following`)
-	return c
+}
+
+// checkAside fails the test unless an old primary that has come back has kept aside
+// what it alone had, to the last commit, and returns that. Of one that went over by
+// itself it is not known which the last was.
+func (m *member) checkAside(c comeback) []keptCommit {
+	m.t.Helper()
+	kept := m.aside(c.asides)
+	if !c.itself && !slices.EqualFunc(kept, c.alone, keptCommit.equal) {
+		m.t.Fatalf("kept aside: nodes %v, want %v\n%s", nodesOf(kept), nodesOf(c.alone), m.log())
+	}
+	for i, k := range kept {
+		if k.seqNo != c.fork+1+uint64(i) {
+			m.t.Fatalf("kept aside: commit %d where %d was due", k.seqNo, c.fork+1+uint64(i))
+		}
+	}
+	return kept
 }
 
 // Two standbys that were both promoted under load, while their primary goes on, are
@@ -151,6 +174,7 @@ func (m *member) comeBack(t *testing.T, behind *member, fork uint64, lost bool) 
 // The old primary goes over to the one that it is told to follow. One branch has
 // to go, and does as the runbook says.
 func TestTwoPrimaries(t *testing.T) {
+	t.Parallel()
 	fleet := newFleet(t, 2)
 	old, one, two := fleet[0], fleet[1], fleet[2]
 	var nodes atomic.Uint32
@@ -182,11 +206,11 @@ func TestTwoPrimaries(t *testing.T) {
 		m.put(10_000, 10_000)
 	}
 
-	returned := old.comeBack(t, one, fork, false)
+	returned := comeback{fork: fork}
+	old.comeBack(t, &returned, one, false)
 	old.reach(one.position())
 	alike(t, one.process, old.process)
-	old.keptAside(returned.alone, returned.asides)
-	old.holds(missing(writing[0].acked, nodeSet(nodesOf(returned.alone))))
+	old.holds(missing(writing[0].acked, nodeSet(nodesOf(old.checkAside(returned)))))
 
 	two.startAfresh(t, one)
 	one.put(10_001, 10_002)

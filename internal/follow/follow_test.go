@@ -1,241 +1,197 @@
 package follow_test
 
 import (
-	"context"
-	"encoding/json"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
-
-	"github.com/replication-gateway/gateway/internal/api"
-	"github.com/replication-gateway/gateway/internal/directory"
-	"github.com/replication-gateway/gateway/internal/follow"
 	"github.com/replication-gateway/gateway/internal/gateway"
 )
 
-// site is a gateway that serves.
-type site struct {
-	*gateway.Gateway
-	t   *testing.T
-	dir string
-	url string
-}
-
-// open opens a gateway and has it answer.
-func open(t *testing.T, o gateway.Options) *site {
-	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
-	o.Dir, o.Logger, o.AckTimeout, o.Heartbeat = s.dir, zerolog.Nop(), time.Minute, 50*time.Millisecond
-	s.Gateway = gateway.New(o)
-	if err := s.Open(); err != nil {
-		t.Fatal(err)
-	}
-	server := api.New(api.Options{Gateway: s.Gateway, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(), MaxBody: 1 << 20,
-		MaxEntries: 1000, WriteTimeout: 10 * time.Second, Assets: os.DirFS(s.dir), Compression: true})
-	server.Open("admin")
-	listener := httptest.NewServer(server.Handler())
-	s.url = listener.URL
-	t.Cleanup(func() {
-		_ = server.Drain(context.Background(), 0)
-		listener.Close()
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-// token makes a token to follow the gateway with.
-func (s *site) token() string {
-	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.t.Context(), "POST", s.url+"/tokens", strings.NewReader(`{"name":"standby","role":"replica"}`))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header = http.Header{"Authorization": {"Bearer admin"}, "Content-Type": {"application/json"}}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var made struct{ Token string }
-	if err := json.NewDecoder(resp.Body).Decode(&made); err != nil || made.Token == "" {
-		s.t.Fatalf("make a token: %s, %v", resp.Status, err)
-	}
-	return made.Token
-}
-
-// follow has the gateway follow another until the end of the test, or until stop.
-func (s *site) follow(other *site, token string) (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() {
-		done <- follow.Run(ctx, follow.Options{Gateway: s.Gateway, Dir: s.dir, URL: other.url, Token: token, Logger: zerolog.Nop()})
-	}()
-	stopped := false
-	stop = func() {
-		if stopped {
-			return
-		}
-		stopped = true
-		cancel()
-		if err := <-done; err != nil {
-			s.t.Error(err)
-		}
-	}
-	s.t.Cleanup(stop)
-	return stop
-}
-
-func (s *site) put(from, to uint32) {
-	s.t.Helper()
-	for id := from; id <= to; id++ {
-		if _, _, err := gateway.Do(s.t.Context(), s.Gateway, "token:admin", directory.PutNode{Node: directory.Node{NodeID: id, Tags: []string{}}}); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-}
-
-// equals waits until the gateway stands where another does and fails the test
-// unless both hold the same then.
-func (s *site) equals(other *site) {
-	s.t.Helper()
-	want, at := other.State()
-	s.until(func() bool { _, p := s.State(); return p == at })
-	if got, _ := s.State(); got.Digest() != want.Digest() {
-		s.t.Errorf("two gateways differ at %v", at)
-	}
-}
-
-// until waits for something that must come; the test's own limit is the last.
-func (s *site) until(holds func() bool) {
-	for !holds() {
-		runtime.Gosched()
-	}
-}
-
 func TestFollowingIsDurableAndAcknowledged(t *testing.T) {
-	primary, standby := open(t, gateway.Options{SyncStandbys: 0}), open(t, gateway.Options{Standby: true})
+	primary, standby := open(t), open(t, asStandby)
 	primary.put(1, 10)
 	token := primary.token()
-	stop := standby.follow(primary, token)
+	stop := standby.follow(primary.url, token)
 	standby.equals(primary)
-	_, at := primary.State()
-	primary.until(func() bool { return primary.Acks(at.SeqNo) == 1 })
+	before := time.Now()
+	primary.put(11, 12)
+	standby.equals(primary)
+	at := primary.at()
+	until(func() bool { return primary.Acks(at.SeqNo) == 1 })
+	if u := standby.Upstream(); !u.Up || u.Heard.Before(before) {
+		t.Errorf("of its primary it says %+v, it was heard of after %v", u, before)
+	}
 	if _, durable := standby.Durable(); durable != at {
 		t.Errorf("acknowledged at %v, on disk up to %v", at, durable)
 	}
 	stop()
-	primary.put(11, 20)
-	if _, p := standby.State(); p != at {
+	primary.put(13, 20)
+	if p := standby.at(); p != at {
 		t.Errorf("at %v, after it stopped following at %v", p, at)
 	}
-	standby.follow(primary, token)
-	standby.equals(primary)
 }
 
-// A gateway that was promoted does not follow one of the epoch before; once the
-// history there goes on past its own, it does, and keeps aside what it alone has.
-func TestWhomAPromotedGatewayFollows(t *testing.T) {
-	first, second := open(t, gateway.Options{}), open(t, gateway.Options{Standby: true})
+// A standby that was away, or was started again, goes on from where it stands:
+// under the same name, without a snapshot, with the primary's very records.
+func TestGoingOnAfterAnInterruption(t *testing.T) {
+	primary, standby := open(t), open(t, asStandby)
+	primary.put(1, 3)
+	token := primary.token()
+	standby.catchUp(primary, token)
+	from := standby.at().SeqNo
+	primary.put(4, 6)
+	standby.catchUp(primary, token)
+	if n := standby.log.count("snapshot taken over"); n != 1 {
+		t.Errorf("%d snapshots, want the first one only", n)
+	}
+	standby.close()
+	primary.put(7, 9)
+	standby = open(t, asStandby, in(standby.dir))
+	standby.follow(primary.url, token)
+	standby.equals(primary)
+	until(func() bool { return primary.Acks(primary.at().SeqNo) == 1 })
+	if n := standby.log.count("snapshot taken over"); n != 0 {
+		t.Errorf("started again it took %d snapshots", n)
+	}
+	if list := primary.Standbys(); len(list) != 1 {
+		t.Errorf("the primary knows it as %+v, want one", list)
+	}
+	if got, want := standby.records(from), primary.records(from); got != want {
+		t.Errorf("the standby's log is\n%swant\n%s", got, want)
+	}
+}
+
+func TestFollowingAStandby(t *testing.T) {
+	primary, first, second := open(t), open(t, asStandby), open(t, asStandby)
+	token := primary.token()
+	first.follow(primary.url, token)
+	first.equals(primary)
+	second.follow(first.url, token)
+	primary.put(1, 5)
+	second.equals(primary)
+}
+
+// What a write waits for is shown nowhere before enough standbys have it, and
+// everywhere once they have.
+func TestWhatMayBeShownComesFromThePrimary(t *testing.T) {
+	primary, first, second := open(t), open(t, asStandby), open(t, asStandby)
+	token := primary.token()
+	primary.close()
+	primary = open(t, in(primary.dir), func(o *gateway.Options) { o.SyncStandbys = 2 })
+	shown := primary.at()
+
+	first.follow(primary.url, token)
+	first.equals(primary)
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		primary.put(1, 1)
+	}()
+	until(func() bool { return primary.Acks(shown.SeqNo+1) == 1 })
+	for name, s := range map[string]*site{"primary": primary, "standby": first} {
+		if at := s.at(); at != shown {
+			t.Errorf("the %s shows %v, of two standbys one has it", name, at)
+		}
+	}
+	second.follow(primary.url, token)
+	<-written
+	first.equals(primary)
+	second.equals(primary)
+	if got := first.at().SeqNo; got != shown.SeqNo+1 {
+		t.Errorf("shown up to %d, want %d", got, shown.SeqNo+1)
+	}
+}
+
+// A promotion ends following at once; and who was promoted stays primary, though
+// it is told to follow where the history is an older part of its own.
+func TestPromotionEndsFollowing(t *testing.T) {
+	first, second := open(t), open(t, asStandby)
 	first.put(1, 5)
 	token := first.token()
-	stop := second.follow(first, token)
+	stop := second.follow(first.url, token)
 	second.equals(first)
+	until(func() bool { return first.Acks(first.at().SeqNo) == 1 })
 	if err := second.Promote("second"); err != nil {
 		t.Fatal(err)
 	}
-	stop()
-	third := open(t, gateway.Options{Standby: true})
-	stopThird := third.follow(second, token)
-	third.equals(second)
-	stopThird()
-	second.put(6, 8) // which the third has not got
-
-	second.follow(first, token)
+	until(func() bool { return !first.Standbys()[0].Open })
+	at := second.at()
 	first.put(6, 6)
-	if _, p := second.State(); p.Epoch != "second" || second.Role() != gateway.Primary {
-		t.Errorf("a promoted gateway is %s at %v", second.Role(), p)
+	until(func() bool { return first.streams.Load() > 1 && first.SubCount() == 0 }) // it has asked
+	stop()
+	if p := second.at(); p != at || second.Role() != gateway.Primary || p.Epoch != "second" {
+		t.Errorf("a promoted gateway is %s at %v, want primary at %v", second.Role(), p, at)
 	}
+	if n := first.Acks(first.at().SeqNo); n != 0 {
+		t.Errorf("%d have acknowledged what the old primary wrote later", n)
+	}
+}
+
+// Once the history there contains its own epoch and goes on, a promoted gateway
+// follows, and keeps aside what it alone has.
+func TestAPromotedGatewayFollowsALaterOne(t *testing.T) {
+	first, second, third := open(t), open(t, asStandby), open(t, asStandby)
+	first.put(1, 5)
+	token := first.token()
+	second.catchUp(first, token)
+	if err := second.Promote("second"); err != nil {
+		t.Fatal(err)
+	}
+	second.put(6, 6)
+	third.catchUp(second, token)
+	fork := second.at().SeqNo
+	second.put(7, 9) // which the third has not got
+	alone := second.records(fork)
 	if err := third.Promote("third"); err != nil {
 		t.Fatal(err)
 	}
-	third.put(9, 9)
+	third.put(10, 12)
 
-	again := open(t, gateway.Options{Standby: true})
-	again.follow(third, token)
-	again.equals(third)
-	if again.Lineage().Current() != "third" || len(again.Lineage()) != 3 {
-		t.Errorf("the lineage is %v, want three epochs", again.Lineage())
+	second.follow(third.url, token)
+	second.equals(third)
+	if second.Role() != gateway.Standby || second.Lineage().Current() != "third" || len(second.Lineage()) != 3 {
+		t.Errorf("it is %s in %v, want standby in three epochs", second.Role(), second.Lineage())
 	}
+	if got := second.aside(".jsonl"); got != alone {
+		t.Errorf("kept aside\n%swant\n%s", got, alone)
+	}
+	third.put(13, 13)
+	second.equals(third)
 }
 
-// What a standby alone has is kept aside, commit by commit, before the history
-// that it follows takes its place.
-func TestWhatAStandbyAloneHasIsKeptAside(t *testing.T) {
-	primary, ahead, behind := open(t, gateway.Options{}), open(t, gateway.Options{Standby: true}), open(t, gateway.Options{Standby: true})
-	primary.put(1, 5)
-	token := primary.token()
-	stopAhead, stopBehind := ahead.follow(primary, token), behind.follow(primary, token)
-	ahead.equals(primary)
-	behind.equals(primary)
-	stopBehind()
-	primary.put(101, 103)
-	ahead.equals(primary)
-	stopAhead()
-	if err := behind.Promote("later"); err != nil {
-		t.Fatal(err)
-	}
-	behind.put(6, 20)
-	ahead.follow(behind, token)
-	ahead.equals(behind)
-
-	files, err := filepath.Glob(filepath.Join(ahead.dir, "aside-*.jsonl"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("kept aside: %q, %v", files, err)
-	}
-	text, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-	if len(lines) != 3 {
-		t.Fatalf("%d commits are kept aside, want 3:\n%s", len(lines), text)
-	}
-	for i, want := range []string{`"node_id":101,`, `"node_id":102,`, `"node_id":103,`} {
-		if !strings.Contains(lines[i], want) {
-			t.Errorf("commit %d: %s, want %s in it", i, lines[i], want)
+// Two promoted gateways both stay, and say so.
+func TestTwoBranchesBothStay(t *testing.T) {
+	first, second, third := open(t), open(t, asStandby), open(t, asStandby)
+	token := first.token()
+	for name, s := range map[string]*site{"second": second, "third": third} {
+		s.catchUp(first, token)
+		if err := s.Promote(name); err != nil {
+			t.Fatal(err)
 		}
+		s.put(1, 1)
+	}
+	at := second.at()
+	second.follow(third.url, token)
+	second.log.await("another branch of the history")
+	if p := second.at(); p != at || second.Role() != gateway.Primary {
+		t.Errorf("it is %s at %v, want primary at %v", second.Role(), p, at)
 	}
 }
 
-// A standby that once held another history keeps all of it aside.
-func TestAStrangersStateIsKeptWhole(t *testing.T) {
-	mine, theirs := open(t, gateway.Options{}), open(t, gateway.Options{})
-	mine.put(1, 3)
-	theirs.put(1, 30)
-	mine.Demote()
-	mine.follow(theirs, theirs.token())
-	mine.equals(theirs)
-	if files, err := filepath.Glob(filepath.Join(mine.dir, "aside-*.snapshot")); err != nil || len(files) != 1 {
-		t.Errorf("kept aside: %q, %v", files, err)
-	}
-}
-
-// A token that may not follow is said to be the trouble, and is tried again.
+// A token that may not follow is said to be the trouble; and it makes nobody who
+// is primary follow.
 func TestATokenThatMayNotFollow(t *testing.T) {
-	primary, standby := open(t, gateway.Options{}), open(t, gateway.Options{Standby: true})
-	standby.follow(primary, "admin")
-	standby.until(func() bool { return standby.Upstream().Trouble != nil })
+	primary, standby, other := open(t), open(t, asStandby), open(t)
+	standby.follow(primary.url, "admin")
+	standby.log.await("cannot follow")
+	until(func() bool { return standby.Upstream().Trouble != nil })
 	if err := standby.Ready(); err == nil {
 		t.Error("a standby that cannot follow says that it is ready")
+	}
+	stop := other.follow(primary.url, "admin")
+	until(func() bool { return primary.streams.Load() > 1 && primary.SubCount() == 0 })
+	stop()
+	if other.Role() != gateway.Primary {
+		t.Error("a stream that tells no lineage made a primary follow")
 	}
 }

@@ -46,7 +46,7 @@ func (r *replica) Connected(ctx context.Context, conn *client.Conn, first *clien
 	if err := r.enterEpochs(); err != nil {
 		return r.local(err)
 	}
-	return r.commit(first.Committed)
+	return r.agree(first)
 }
 
 // Snapshot builds a state, and adopts it when it is complete.
@@ -113,9 +113,15 @@ func (r *replica) Delta(ctx context.Context, delta *client.Delta) error {
 	return nil
 }
 
-// Heartbeat compares the states.
+// Heartbeat shows what may be shown, and compares the states.
 func (r *replica) Heartbeat(_ context.Context, beat *client.Heartbeat) error {
 	r.up()
+	return r.agree(beat)
+}
+
+// agree shows what a heartbeat says may be shown, and compares the state with the
+// one that it has the digest of.
+func (r *replica) agree(beat *client.Heartbeat) error {
 	if err := r.commit(beat.Committed); err != nil {
 		return err
 	}

@@ -125,6 +125,23 @@ func TestServerThatEnds(t *testing.T) {
 	}
 }
 
+func TestServerIsSignalled(t *testing.T) {
+	s := start(t, "serve")
+	if _, err := s.Await(t.Context(), "ready", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Await(t.Context(), "stopped", 1); err != nil {
+		t.Error(err)
+	}
+	s.Kill()
+	if err := s.Signal(syscall.SIGTERM); err == nil {
+		t.Error("one that is gone was sent a signal")
+	}
+}
+
 func TestServerThatCannotStart(t *testing.T) {
 	if _, err := Start(exec.Command("/no/such/program")); err == nil {
 		t.Error("it started")

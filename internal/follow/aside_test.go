@@ -1,0 +1,167 @@
+package follow_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/hub"
+)
+
+// asides lists the files that were kept aside, whole or not.
+func (s *site) asides() []string {
+	s.t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.dir, "aside-*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return files
+}
+
+// aside returns what is in the only file that was kept aside, and fails the test
+// unless it is one of a kind.
+func (s *site) aside(suffix string) string {
+	s.t.Helper()
+	files := s.asides()
+	if len(files) != 1 || !strings.HasSuffix(files[0], suffix) {
+		s.t.Fatalf("kept aside: %q, want one file %s", files, suffix)
+	}
+	text, err := os.ReadFile(files[0])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// keptWhole fails the test unless what was kept aside is the whole state.
+func (s *site) keptWhole(at directory.Position, state *directory.State) {
+	s.t.Helper()
+	b, err := gateway.CheckBackup(strings.NewReader(s.aside(".snapshot")), func(uint64, uint64) {})
+	if err != nil || b.Position != at || b.Rows != state.RowCount() {
+		s.t.Errorf("kept aside: %d rows at %v, %v; want %d at %v", b.Rows, b.Position, err, state.RowCount(), at)
+	}
+}
+
+// What a standby has beyond the fork is kept aside, commit by commit and nothing
+// else, before the history that it follows takes its place.
+func TestWhatAStandbyAloneHasIsKeptAside(t *testing.T) {
+	primary, ahead, behind := open(t), open(t, asStandby), open(t, asStandby)
+	primary.put(1, 5)
+	token := primary.token()
+	behind.catchUp(primary, token)
+	ahead.catchUp(primary, token)
+	fork := ahead.at().SeqNo
+	primary.put(101, 103)
+	ahead.catchUp(primary, token)
+	alone := ahead.records(fork)
+	if strings.Count(alone, "\n") != 3 {
+		t.Fatalf("it alone has\n%s", alone)
+	}
+	if err := behind.Promote("later"); err != nil {
+		t.Fatal(err)
+	}
+	behind.put(6, 20)
+
+	ahead.follow(behind.url, token)
+	ahead.equals(behind)
+	if got := ahead.aside(".jsonl"); got != alone {
+		t.Errorf("kept aside\n%swant\n%s", got, alone)
+	}
+}
+
+// A primary that came back from an older copy of its data has lost commits of the
+// same epoch. Its standby keeps them, and its readers begin anew.
+func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
+	primary, standby := open(t), open(t, asStandby)
+	primary.put(1, 3)
+	token := primary.token()
+	standby.catchUp(primary, token)
+	primary.close()
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(primary.dir)); err != nil {
+		t.Fatal(err)
+	}
+	primary = open(t, in(primary.dir))
+	from := primary.at()
+	primary.put(4, 6)
+	standby.catchUp(primary, token)
+	alone := standby.records(from.SeqNo)
+	primary.close()
+
+	primary = open(t, in(copied))
+	if primary.at() != from {
+		t.Fatalf("the copy is at %v, want %v", primary.at(), from)
+	}
+	reader := standby.subscribe(nil)
+	standby.follow(primary.url, token)
+	standby.equals(primary)
+	if got := standby.aside(".jsonl"); got != alone || strings.Count(got, "\n") != 3 {
+		t.Errorf("kept aside\n%swant\n%s", got, alone)
+	}
+	if cause := reader.Cause(); cause != hub.HistoryChanged {
+		t.Errorf("a reader's stream ended with %v, want %v", cause, hub.HistoryChanged)
+	}
+	if standby.subscribe(&from).Resumed() {
+		t.Error("a reader resumes where the history was taken back")
+	}
+}
+
+// Where the log does not reach back to the fork, the whole state is kept.
+func TestAStateIsKeptWholeWhereTheLogWasCut(t *testing.T) {
+	primary, behind := open(t), open(t, asStandby)
+	ahead := open(t, asStandby, func(o *gateway.Options) {
+		o.Snapshots.After, o.WindowCommits, o.Log.SegmentSize = 1000, 5, 4<<10
+	})
+	token := primary.token()
+	behind.catchUp(primary, token)
+	stop := ahead.follow(primary.url, token)
+	ahead.equals(primary)
+	cut := func() bool {
+		return errors.Is(ahead.Records(behind.at().SeqNo, func([]byte) error { return nil }), gateway.ErrCut)
+	}
+	for id := uint32(1); !cut(); id += 10 {
+		primary.put(id, id+9)
+		ahead.equals(primary)
+	}
+	stop()
+	state, at := ahead.State()
+	if err := behind.Promote("later"); err != nil {
+		t.Fatal(err)
+	}
+	behind.put(1, 1)
+	ahead.follow(behind.url, token)
+	ahead.equals(behind)
+	ahead.keptWhole(at, state)
+}
+
+// A gateway that held another history keeps all of it.
+func TestAStrangersStateIsKeptWhole(t *testing.T) {
+	mine, theirs := open(t), open(t)
+	mine.put(1, 3)
+	theirs.put(1, 30)
+	state, at := mine.State()
+	mine.Demote()
+	mine.follow(theirs.url, theirs.token())
+	mine.equals(theirs)
+	mine.keptWhole(at, state)
+}
+
+// A standby that has nothing but what its primary has keeps nothing aside, even
+// when it takes a snapshot.
+func TestNothingIsKeptAsideWithoutNeed(t *testing.T) {
+	primary, standby := open(t, func(o *gateway.Options) { o.WindowCommits = 3 }), open(t, asStandby)
+	token := primary.token()
+	standby.catchUp(primary, token)
+	primary.put(1, 20) // which its window does not hold
+	standby.catchUp(primary, token)
+	if n := standby.log.count("snapshot taken over"); n != 2 {
+		t.Errorf("%d snapshots, want 2", n)
+	}
+	if files := standby.asides(); len(files) != 0 {
+		t.Errorf("kept aside: %q", files)
+	}
+}
