@@ -62,8 +62,8 @@ type Gateway struct {
 	standbys       standbys
 	landmarks      landmarks
 
-	// advanced fires after shown moved on, tokens when a token came or went, roles
-	// when the gateway was promoted or demoted.
+	// advanced fires after shown moved on or came into an epoch, tokens when a token
+	// came or went, roles when the gateway was promoted or demoted.
 	advanced, tokens, roles broadcast
 
 	upstream atomic.Pointer[Upstream]

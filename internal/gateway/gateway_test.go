@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -241,6 +242,26 @@ func TestAwait(t *testing.T) {
 	if err := g.Await(t.Context(), directory.Position{Epoch: "other", SeqNo: 1}); !errors.Is(err, gateway.ErrPositionNotReached) {
 		t.Errorf("a position of another history: %v, want ErrPositionNotReached", err)
 	}
+}
+
+// A standby stands at a position of a new epoch as soon as that begins there, which
+// may be long before its first commit.
+func TestAwaitThroughTheBeginningOfAnEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := open(t, t.TempDir(), wal.OSFS)
+		defer g.Close()
+		at := mustPutNode(t, g, 1).Position
+		g.Demote()
+		reached := make(chan error, 1)
+		go func() { reached <- g.Await(t.Context(), directory.Position{Epoch: "later", SeqNo: at.SeqNo}) }()
+		synctest.Wait()
+		if err := g.EnterEpoch("later"); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-reached; err != nil {
+			t.Errorf("the position at which the epoch begins: %v", err)
+		}
+	})
 }
 
 func TestClockNeverGoesBack(t *testing.T) {

@@ -120,5 +120,6 @@ func (g *Gateway) beginEpoch(name string) error {
 		g.pending[i] = g.versionOf(v.state)
 	}
 	g.hub.SetEpoch(name)
+	g.advanced.fire() // what is shown has a new name, which some wait for
 	return nil
 }
