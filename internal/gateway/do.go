@@ -82,24 +82,15 @@ func (g *Gateway) awaitShown(ctx context.Context, p directory.Position) error {
 	if shown := g.shown.Load().position; shown.Epoch == p.Epoch && shown.SeqNo >= p.SeqNo {
 		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, g.options.AckTimeout, ErrNotReplicated)
-	defer cancel()
-	for {
-		moved := g.advanced.wait()
+	return g.awaitAdvance(ctx, g.options.AckTimeout, ErrNotReplicated, func() (bool, error) {
 		shown := g.shown.Load().position.SeqNo // before the lineage: a later history is never mistaken for an older one
 		lineage := g.Lineage()
-		switch err := lineage.Locate(p, shown); {
-		case err == nil && shown >= p.SeqNo:
-			return nil
-		case err != nil && lineage.Current() != p.Epoch:
-			return ErrNotReplicated
+		err := lineage.Locate(p, shown)
+		if err != nil && lineage.Current() != p.Epoch {
+			return false, ErrNotReplicated
 		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+		return err == nil && shown >= p.SeqNo, nil
+	})
 }
 
 func (g *Gateway) submit(p *proposal) error {
@@ -132,19 +123,28 @@ const awaitAtMost = 5 * time.Second
 // Await returns when the gateway has reached p, or with ErrPositionNotReached
 // after five seconds.
 func (g *Gateway) Await(ctx context.Context, p directory.Position) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, awaitAtMost, ErrPositionNotReached)
+	return g.awaitAdvance(ctx, awaitAtMost, ErrPositionNotReached, func() (bool, error) {
+		err := g.Lineage().Locate(p, g.shown.Load().position.SeqNo)
+		if errors.Is(err, directory.ErrUnknownEpoch) && !g.standby.Load() {
+			return false, ErrPositionNotReached // a standby may hear of it
+		}
+		return err == nil, nil
+	})
+}
+
+// awaitAdvance returns once something holds of what is shown, which is looked at
+// each time that advances, or with the error of the look; with late when that
+// takes too long.
+func (g *Gateway) awaitAdvance(ctx context.Context, atMost time.Duration, late error, holds func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, atMost, late)
 	defer cancel()
 	for {
-		moved := g.advanced.wait()
-		err := g.Lineage().Locate(p, g.shown.Load().position.SeqNo)
-		if err == nil {
-			return nil
-		}
-		if errors.Is(err, directory.ErrUnknownEpoch) && !g.standby.Load() {
-			return ErrPositionNotReached // a standby may hear of it
+		advanced := g.advanced.wait()
+		if done, err := holds(); done || err != nil {
+			return err
 		}
 		select {
-		case <-moved:
+		case <-advanced:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
