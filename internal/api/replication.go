@@ -124,8 +124,8 @@ func (o *streams) status() []subscriberStatus {
 			status.Kind = kindStandby
 		}
 		if st.follower != nil {
-			if id, acked := st.follower.Acked(); id != "" || acked > 0 {
-				status.ID, status.AckedSeqNo = cmp.Or(id, status.ID), &acked
+			if name, acked, standby := st.follower.Acked(); standby {
+				status.ID, status.AckedSeqNo = name, &acked
 				status.Behind += at.SeqNo - min(acked, at.SeqNo)
 			}
 		}

@@ -18,8 +18,8 @@ type StandbyStatus struct {
 	Lag    time.Duration // how long the oldest of these has been on disk here, 0 without one
 }
 
-// Standbys returns every standby that has followed since this
-// gateway started, also those that are gone, sorted by ID.
+// Standbys returns every standby that has followed since this gateway started,
+// also those that are gone, sorted by ID.
 func (g *Gateway) Standbys() []StandbyStatus {
 	if !g.isOpen() {
 		return nil
@@ -30,8 +30,8 @@ func (g *Gateway) Standbys() []StandbyStatus {
 	defer s.mu.Unlock()
 	list := make([]StandbyStatus, 0, len(s.named))
 	for f := range s.all() {
-		if f.id == "" && f.acked == 0 {
-			continue // a reader that only looks
+		if !f.isStandby() {
+			continue
 		}
 		status := StandbyStatus{ID: f.name(), Open: f.open, Since: f.since, Acked: f.acked}
 		if f.acked < durable {
@@ -44,11 +44,12 @@ func (g *Gateway) Standbys() []StandbyStatus {
 	return list
 }
 
-// Durable landmarks are apart by at least this much time, which is how exact a
-// lag is.
-const landmarkGap = 10 * time.Millisecond
-
-const maxLandmarks = 4096
+const (
+	// landmarkGap is the least time between two landmarks, which is how exact a
+	// lag is.
+	landmarkGap  = 10 * time.Millisecond
+	maxLandmarks = 4096
+)
 
 // landmarks remember when commits became durable, of the older ones more
 // roughly. The zero value is usable.

@@ -80,7 +80,15 @@ func (f *Follower) Ack(epoch string, seqNo uint64) error {
 	return nil
 }
 
-// name returns the ID, or the number of the stream.
+// Acked returns the name of the standby that reads the stream, and the newest
+// commit that it has on disk; false for a reader that only looks. The name is its
+// ID, or the number of its stream.
+func (f *Follower) Acked() (name string, seqNo uint64, standby bool) {
+	f.g.standbys.mu.Lock()
+	defer f.g.standbys.mu.Unlock()
+	return f.name(), f.acked, f.isStandby()
+}
+
 func (f *Follower) name() string {
 	if f.id != "" {
 		return f.id
@@ -88,12 +96,8 @@ func (f *Follower) name() string {
 	return strconv.FormatUint(f.sub.Stats().ID, 10)
 }
 
-// Acked returns the newest commit that the reader has on disk, and its ID.
-func (f *Follower) Acked() (id string, seqNo uint64) {
-	f.g.standbys.mu.Lock()
-	defer f.g.standbys.mu.Unlock()
-	return f.id, f.acked
-}
+// isStandby reports whether the reader acknowledges. standbys.mu is held.
+func (f *Follower) isStandby() bool { return f.id != "" || f.acked > 0 }
 
 // acknowledged shows what enough standbys have.
 func (g *Gateway) acknowledged() {
