@@ -235,7 +235,7 @@ func TestStandbysAreListed(t *testing.T) {
 		ack(t, a, g, 1)
 		ack(t, b, g, 1)
 		synctest.Wait()
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // of the bubble's clock
 		g.Unfollow(b)
 		gone := time.Now()
 		g.Unsubscribe(sub)
@@ -245,7 +245,7 @@ func TestStandbysAreListed(t *testing.T) {
 			}
 		}
 		ack(t, a, g, 3)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) // likewise
 		got := g.Standbys()
 		if len(got) != 2 {
 			t.Fatalf("got %+v, want two", got)
