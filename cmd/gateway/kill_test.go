@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,7 +57,11 @@ func (p *process) writeUntilKilled(writers, enough int, nextNode *atomic.Uint32,
 		acked = make(map[uint64]ack)
 		kill  = make(chan struct{})
 	)
-	wg.Go(func() { p.followStream(reader) })
+	wg.Go(func() {
+		if err := readStream(p.t.Context(), p.addr, reader); err != nil {
+			p.t.Error(err)
+		}
+	})
 	for range writers {
 		wg.Go(func() {
 			for {
@@ -87,27 +93,36 @@ func (p *process) writeUntilKilled(writers, enough int, nextNode *atomic.Uint32,
 	return acked
 }
 
-// subscribe opens a stream with a query such as ?epoch=…&since=….
+// dialStream opens a stream of the gateway at an address, with a query such as
+// ?epoch=…&since=….
+func dialStream(ctx context.Context, addr, query string) (*websocket.Conn, error) {
+	conn, _, err := websocket.Dial(ctx, "ws://"+addr+"/subscribe"+query, &websocket.DialOptions{
+		Subprotocols: []string{"gateway.v1"},
+		HTTPHeader:   http.Header{"Authorization": {"Bearer " + testToken}},
+	})
+	if err == nil {
+		conn.SetReadLimit(1 << 20)
+	}
+	return conn, err
+}
+
+// subscribe opens a stream, or notes why not and returns nil.
 func (p *process) subscribe(ctx context.Context, query string) *websocket.Conn {
 	p.t.Helper()
-	conn, _, err := websocket.Dial(ctx, "ws://"+p.addr+"/subscribe"+query, &websocket.DialOptions{
-		Subprotocols: []string{"gateway.v1"},
-		HTTPHeader:   map[string][]string{"Authorization": {"Bearer " + testToken}},
-	})
+	conn, err := dialStream(ctx, p.addr, query)
 	if err != nil {
 		p.t.Errorf("subscribe: %v", err)
 		return nil
 	}
-	conn.SetReadLimit(1 << 20)
 	return conn
 }
 
-// followStream reads a stream to its end and has every frame checked.
-func (p *process) followStream(reader *hubtest.Validator) {
-	p.followStreamContext(p.t.Context(), reader)
-}
+// errStream says that a frame was wrong.
+var errStream = errors.New("stream")
 
-func (p *process) followStreamContext(ctx context.Context, reader *hubtest.Validator) {
+// readStream goes on where a reader stands, to the end of one connection, and has
+// every frame checked. The error is errStream, or that of dialling.
+func readStream(ctx context.Context, addr string, reader *hubtest.Validator) error {
 	query := ""
 	if at, ok := reader.Position(); ok {
 		query = fmt.Sprintf("?epoch=%s&since=%d", at.Epoch, at.SeqNo)
@@ -115,19 +130,18 @@ func (p *process) followStreamContext(ctx context.Context, reader *hubtest.Valid
 	} else {
 		reader.Connect()
 	}
-	conn := p.subscribe(ctx, query)
-	if conn == nil {
-		return
+	conn, err := dialStream(ctx, addr, query)
+	if err != nil {
+		return err
 	}
 	defer conn.CloseNow()
 	for {
 		_, frame, err := conn.Read(ctx)
 		if err != nil {
-			return // killed
+			return nil // killed, stopped, or another epoch
 		}
 		if err := reader.Frame(frame); err != nil {
-			p.t.Errorf("stream: %v\n%s", err, frame)
-			return
+			return fmt.Errorf("%w of %s: %w\n%s", errStream, addr, err, frame)
 		}
 	}
 }

@@ -3,14 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
-	"net/http"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/replication-gateway/gateway/internal/hub/hubtest"
 )
@@ -130,37 +127,17 @@ func (p *process) mark() int {
 // ctx ends, and has every frame checked.
 func keepReading(ctx context.Context, t *testing.T, addr string, reader *hubtest.Validator) {
 	for ctx.Err() == nil {
-		query := ""
-		if at, ok := reader.Position(); ok {
-			query = "?epoch=" + at.Epoch + "&since=" + strconv.FormatUint(at.SeqNo, 10)
-			reader.ConnectAt(at)
-		} else {
-			reader.Connect()
+		err := readStream(ctx, addr, reader)
+		if errors.Is(err, errStream) {
+			t.Error(err)
+			return
 		}
-		conn, _, err := websocket.Dial(ctx, "ws://"+addr+"/subscribe"+query, &websocket.DialOptions{
-			Subprotocols: []string{"gateway.v1"},
-			HTTPHeader:   http.Header{"Authorization": {"Bearer " + testToken}},
-		})
-		if err != nil {
+		if err != nil { // nobody is there
 			select {
 			case <-ctx.Done():
 			case <-time.After(50 * time.Millisecond):
 			}
-			continue
 		}
-		conn.SetReadLimit(64 << 20)
-		for {
-			_, frame, err := conn.Read(ctx)
-			if err != nil {
-				break // killed, stopped, or another epoch
-			}
-			if err := reader.Frame(frame); err != nil {
-				t.Errorf("stream of %s: %v\n%s", addr, err, frame)
-				conn.CloseNow()
-				return
-			}
-		}
-		conn.CloseNow()
 	}
 }
 
