@@ -22,12 +22,34 @@ func (c *call) readBody(limit int64) ([]byte, error) {
 	if c.ContentLength > limit {
 		return nil, fmt.Errorf("%w: a body of %d bytes, the limit is %d", errTooLarge, c.ContentLength, limit)
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
+	b, err := readAll(http.MaxBytesReader(c.w, c.Body, limit), c.ContentLength)
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, fmt.Errorf("%w: the limit for the body is %d bytes", errTooLarge, limit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: it broke off", errMalformed)
+	}
+	return b, nil
+}
+
+// trustedLength is how many bytes of a body get room before they have come.
+const trustedLength = 1 << 20
+
+// readAll reads to the end of r, which announced so many bytes or, with -1,
+// nothing. What was announced is read into one piece as long as it does come;
+// what grows by doubling otherwise would take several times its size.
+func readAll(r io.Reader, announced int64) ([]byte, error) {
+	if announced < 0 {
+		return io.ReadAll(r)
+	}
+	b := make([]byte, min(announced, trustedLength))
+	n, err := io.ReadFull(r, b)
+	if err == nil && announced > trustedLength {
+		b = append(make([]byte, 0, announced), b...)[:announced]
+		_, err = io.ReadFull(r, b[n:])
+	}
+	if err != nil {
+		return nil, err
 	}
 	return b, nil
 }
