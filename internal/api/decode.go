@@ -31,7 +31,7 @@ const listOfBody = 2
 //
 // A null stands for a member that was left out.
 func decode(b []byte, v any, base string, maxList int, f *faults) error {
-	d := decoder{in: jsontext.NewDecoder(bytes.NewReader(b)), base: base, maxList: maxList, faults: f}
+	d := decoder{in: jsontext.NewDecoder(bytes.NewReader(b)), size: len(b), base: base, maxList: maxList, faults: f}
 	if d.in.PeekKind() == 'n' {
 		if err := d.mismatch("object"); err != nil {
 			return malformed(err)
@@ -67,9 +67,11 @@ func malformed(err error) error {
 // exactly one value; their errors end the reading.
 type decoder struct {
 	in      *jsontext.Decoder
+	size    int // of the input, in bytes
 	base    string
 	maxList int
 	faults  *faults
+	words   map[string]string // strings that stand in lists, for those after to share
 }
 
 var (
@@ -178,6 +180,7 @@ func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {
 	if _, err := d.in.ReadToken(); err != nil {
 		return err
 	}
+	start := int(d.in.InputOffset())
 	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
 	limit := maxListed
 	if d.in.StackDepth() == listOfBody {
@@ -189,7 +192,7 @@ func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {
 			return fmt.Errorf("%w: more than %d elements at %q", errTooLarge, limit, d.base+shorten(d.in.StackPointer().Parent()))
 		}
 		if n == v.Cap() {
-			v.Grow(n + 1)
+			v.Grow(d.room(n, start, limit))
 		}
 		v.SetLen(n + 1)
 		v.Index(n).SetZero()
@@ -201,12 +204,60 @@ func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {
 	return err
 }
 
+// room returns for how many more elements a list gets room when n have been read
+// since start: twice as many at first, then as many as there can be if the rest
+// of the input is like them.
+func (d *decoder) room(n, start, limit int) int {
+	const sample = 64
+	if n < sample {
+		return n
+	}
+	at := int(d.in.InputOffset())
+	return min(limit-n, n*(d.size-at)/(at-start)+n/8)
+}
+
 // element reads an element of a list, where null stands for nothing.
 func (d *decoder) element(v reflect.Value) error {
-	if d.in.PeekKind() == 'n' {
+	switch kind := d.in.PeekKind(); {
+	case kind == 'n':
 		return d.skip("type", "must not be null")
+	case kind == '"' && v.Kind() == reflect.String:
+		return d.word(v)
 	}
 	return d.value(v)
+}
+
+// maxWords bounds how many strings are kept for others to share, and
+// maxWord how long they are in bytes.
+const (
+	maxWords = 4096
+	maxWord  = 128
+)
+
+// word reads a string of a list. The groups of a directory are few and stand
+// with everybody, so equal ones share their memory.
+func (d *decoder) word(v reflect.Value) error {
+	raw, err := d.in.ReadValue()
+	if err != nil {
+		return err
+	}
+	if known, ok := d.words[string(raw)]; ok {
+		v.SetString(known)
+		return nil
+	}
+	b, err := jsontext.AppendUnquote(nil, raw)
+	if err != nil {
+		return err
+	}
+	text := string(b)
+	if len(raw) <= maxWord && len(d.words) < maxWords {
+		if d.words == nil {
+			d.words = make(map[string]string)
+		}
+		d.words[string(raw)] = text
+	}
+	v.SetString(text)
+	return nil
 }
 
 func (d *decoder) object(kind jsontext.Kind, v reflect.Value) error {
