@@ -31,13 +31,17 @@ func (c *codec) item(i int) {
 	}
 }
 
-func (c *codec) uint16s(name string, v *[]uint16) {
+func (c *codec) uint16s(name string, v *[]uint16) { numbers(c, name, v, math.MaxUint16) }
+
+func (c *codec) uint32s(name string, v *[]uint32) { numbers(c, name, v, math.MaxUint32) }
+
+func numbers[N uint16 | uint32](c *codec, name string, v *[]N, largest uint64) {
 	if n := c.list(name, len(*v)); c.direction == reading {
-		*v = make([]uint16, n)
+		*v = make([]N, n)
 	}
 	for i := range *v {
 		c.item(i)
-		number(c, &(*v)[i], math.MaxUint16)
+		number(c, &(*v)[i], largest)
 	}
 	c.close(']')
 }
