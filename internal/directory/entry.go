@@ -3,7 +3,6 @@ package directory
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -81,7 +80,8 @@ func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
 	ends := make([]int, len(entries))
 	for i := range entries {
 		if cap(c.buf)-len(c.buf) < likelyEntry && i > 0 { // grow once, by what those before took
-			c.buf = slices.Grow(c.buf, (len(c.buf)/i+8)*(len(entries)-i)+likelyEntry)
+			room := (len(c.buf)/i+8)*(len(entries)-i) + likelyEntry
+			c.buf = append(make([]byte, 0, len(c.buf)+room), c.buf...)
 		}
 		c.item(i)
 		c.entry(&entries[i])

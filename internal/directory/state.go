@@ -118,13 +118,6 @@ func (p people[T]) get(network uint16, normalized string) T {
 	return found.row
 }
 
-// near is get for lookups that come in ascending order, each with the hint that
-// the one before left.
-func (p people[T]) near(network uint16, normalized string, hint *btree.PathHint) T {
-	found, _ := p.rows.GetHint(person[T]{network: network, normalized: normalized}, hint)
-	return found.row
-}
-
 // of yields the rows of a network in the order of the normalized ids.
 func (p people[T]) of(network uint16) iter.Seq[T] {
 	return func(yield func(T) bool) {

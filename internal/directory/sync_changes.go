@@ -47,24 +47,23 @@ func (p *planner) action(node uint32, words ...string) {
 		p.buf = append(p.buf, ')')
 	}
 	p.result.Actions = append(p.result.Actions, string(p.buf))
-	p.digestBuf()
+	p.addToDigest(p.buf)
 }
 
-// digestBuf adds buf to the digest of the plan, in a form that cannot run into
+// addToDigest adds b to the digest of the plan, in a form that cannot run into
 // the next.
-func (p *planner) digestBuf() {
-	var size [binary.MaxVarintLen64]byte
-	p.digest.Write(size[:binary.PutUvarint(size[:], uint64(len(p.buf)))])
-	p.digest.Write(p.buf)
+func (p *planner) addToDigest(b []byte) {
+	p.digest.Write(binary.AppendUvarint(p.size[:0], uint64(len(b))))
+	p.digest.Write(b)
 }
 
 // remember records what the entry said of the person.
 func (p *planner) remember(user *User, e *Person, mapped Role) {
-	next := User{NetworkID: p.network.NetworkID, Groups: []string{}}
+	next := User{NetworkID: p.network.NetworkID, Groups: noGroups}
 	if user != nil {
 		next = *user
 	}
-	next.ExternalID, next.MappedRole, next.Disabled, next.UpdatedAt = e.ExternalID, mapped, e.Disabled, p.now
+	next.ExternalID, next.MappedRole, next.Disabled = e.ExternalID, mapped, e.Disabled
 	if e.DisplayName != nil {
 		next.DisplayName = *e.DisplayName
 	}
@@ -78,18 +77,22 @@ func (p *planner) remember(user *User, e *Person, mapped Role) {
 		next.Role = e.Role
 	}
 	if user == nil || !user.equal(&next) {
-		p.putUser(next)
+		p.putUser(new(next))
 	}
 }
 
-func (p *planner) putUser(u User) {
-	p.put(&u)
-	timeless := u
-	timeless.UpdatedAt = 0
-	c := codec{direction: hashing, buf: p.buf[:0]}
-	c.record(&timeless)
-	p.buf = c.buf
-	p.digestBuf()
+// noGroups are the groups of a person of whom none were said.
+var noGroups = []string{}
+
+// putUser puts the row of a person, which is p's from now on. The digest of the
+// plan has it without its time.
+func (p *planner) putUser(u *User) {
+	u.UpdatedAt = 0
+	p.hasher.buf = p.hasher.buf[:0]
+	p.hasher.record(u)
+	p.addToDigest(p.hasher.buf)
+	u.UpdatedAt = p.now
+	p.put(u)
 }
 
 // record puts the network's sync record when the sync changed something, or

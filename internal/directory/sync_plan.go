@@ -3,12 +3,11 @@ package directory
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash"
 	"slices"
-
-	"github.com/tidwall/btree"
 )
 
 // Threshold is how many members one sync may remove without a confirmation. A
@@ -42,11 +41,14 @@ func (c SyncDirectory) decide(d *draft) (DirectorySyncResult, error) {
 	if last != nil && req.SnapshotAt != nil && *req.SnapshotAt < last.SnapshotAt {
 		return DirectorySyncResult{}, fmt.Errorf("%w: %v, that was %v", ErrStaleSnapshot, *req.SnapshotAt, last.SnapshotAt)
 	}
-	p := planner{draft: d, state: s, network: network, roles: network.rolesByGroup(), digest: sha256.New(), nodeIDs: []uint32{},
+	p := planner{draft: d, state: s, network: network, roles: network.rolesByGroup(), digest: sha256.New(), nodeIDs: []uint32{}, hasher: codec{direction: hashing},
 		result: DirectorySyncResult{Actions: []string{}, Items: []DirectorySyncItem{}, Warnings: c.Warnings, DryRun: req.DryRun}}
 	if p.result.Warnings == nil {
 		p.result.Warnings = []string{}
 	}
+	p.users.start(s.users.rows, person[*User].less)
+	p.assignments.start(s.assignments.rows, person[*Assignment].less)
+	p.nodes.start(s.nodesByID, owner.less)
 	p.people(c.People)
 	if req.RemoveUnlisted {
 		p.removeUnlisted(c.People)
@@ -88,12 +90,16 @@ type planner struct {
 	owners  int // owners gained, less owners lost
 
 	// People come in the order in which the state has them too, so each is
-	// found near the one before.
-	users, assignments, nodes btree.PathHint
+	// found close behind the one before.
+	users       cursor[person[*User]]
+	assignments cursor[person[*Assignment]]
+	nodes       cursor[owner]
 
 	members []Member // of the person being planned
 	nodeIDs []uint32 // those of all items, one behind the other
-	buf     []byte   // for what goes into the digest
+	buf     []byte   // of the action being worded
+	hasher  codec    // of users, for the digest
+	size    [binary.MaxVarintLen64]byte
 }
 
 // people plans what all entries ask for, and puts the items in the order of the
@@ -105,6 +111,9 @@ func (p *planner) people(people []Person) {
 	}
 	items := make([]DirectorySyncItem, entries)
 	for i := range people {
+		p.entries = roomFor(p.entries, i, len(people))
+		p.result.Actions = roomFor(p.result.Actions, i, len(people))
+		p.nodeIDs = roomFor(p.nodeIDs, i, len(people))
 		items[people[i].Index] = p.person(&people[i])
 	}
 	p.result.Items = slices.DeleteFunc(items, func(i DirectorySyncItem) bool { return i.Outcome == "" })
@@ -113,8 +122,8 @@ func (p *planner) people(people []Person) {
 // person plans what one entry asks for.
 func (p *planner) person(e *Person) DirectorySyncItem {
 	id := p.network.NetworkID
-	user := p.state.users.near(id, e.Normalized, &p.users)
-	waiting := p.state.assignments.near(id, e.Normalized, &p.assignments)
+	user := rowOf(&p.users, id, e.Normalized)
+	waiting := rowOf(&p.assignments, id, e.Normalized)
 	members := p.membersOf(e.Normalized)
 	item := DirectorySyncItem{Index: e.Index, ExternalID: e.ExternalID}
 	before := len(p.nodeIDs)
@@ -266,8 +275,8 @@ func (p *planner) removeUnlisted(people []Person) {
 	for u := range p.state.Users(id) {
 		if !u.Disabled && !listed(u.ExternalID) {
 			next := *u
-			next.Disabled, next.MappedRole, next.UpdatedAt = true, NoRole, p.now
-			p.putUser(next)
+			next.Disabled, next.MappedRole = true, NoRole
+			p.putUser(&next)
 		}
 	}
 }
@@ -276,14 +285,31 @@ func (p *planner) removeUnlisted(people []Person) {
 // are good until the next person's.
 func (p *planner) membersOf(normalized string) []Member {
 	p.members = p.members[:0]
-	p.state.nodesByID.AscendHint(owner{normalized: normalized}, func(o owner) bool {
-		if o.normalized != normalized {
-			return false
+	for found := p.nodes.seek(owner{normalized: normalized}); found && p.nodes.item().normalized == normalized; found = p.nodes.next() {
+		node := p.nodes.item().node
+		if m, ok := p.state.members.Get(keyOfMember(p.network.NetworkID, node)); ok {
+			p.members = append(p.members, *m.of(p.network.NetworkID, node))
 		}
-		if m, ok := p.state.members.Get(keyOfMember(p.network.NetworkID, o.node)); ok {
-			p.members = append(p.members, *m.of(p.network.NetworkID, o.node))
-		}
-		return true
-	}, &p.nodes)
+	}
 	return p.members
+}
+
+// rowOf returns the row of a person, who is not before the last one, or nil.
+func rowOf[R any](rows *cursor[person[*R]], network uint16, normalized string) *R {
+	key := person[*R]{network: network, normalized: normalized}
+	if rows.seek(key) && !key.less(rows.item()) {
+		return rows.item().row
+	}
+	return nil
+}
+
+// roomFor returns list with room for what is to come when done of all is in it,
+// if the rest is like that: a list that grows bit by bit leaves behind several
+// times what it takes.
+func roomFor[T any](list []T, done, all int) []T {
+	const few, sample = 16, 64
+	if cap(list)-len(list) >= few || done < sample {
+		return list
+	}
+	return slices.Grow(list, len(list)*(all-done)/done+few*few)
 }
