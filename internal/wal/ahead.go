@@ -52,18 +52,26 @@ func (z *zeroAhead) stop() error {
 	return z.file.Close()
 }
 
-// write writes b at an offset through f. Where it reaches beyond what is filled, the filling stands still meanwhile,
-// so that its zeros never fall on what was written.
-func (z *zeroAhead) write(f Handle, b []byte, at int64) error {
-	end := at + int64(len(b))
+// write writes pieces one behind the other from an offset on, through f. Where they reach beyond what is filled, the
+// filling stands still meanwhile, so that its zeros never fall on what was written.
+func (z *zeroAhead) write(f Handle, at int64, pieces [][]byte) error {
+	end := at
+	for _, p := range pieces {
+		end += int64(len(p))
+	}
 	if end > z.filled.Load() {
 		z.growing.Lock()
 		defer z.growing.Unlock()
 	}
-	if n, err := writePart(f, b, at); err != nil {
-		// Part of a sector would look like rot. A disk that refuses this too wrote whole sectors or nothing.
-		_ = writeZeros(f, at, at+int64(n))
-		return err
+	to := at
+	for _, p := range pieces {
+		n, err := writePart(f, p, to)
+		to += int64(n)
+		if err != nil {
+			// Part of a sector would look like rot. A disk that refuses this too wrote whole sectors or nothing.
+			_ = writeZeros(f, at, to)
+			return err
+		}
 	}
 	if end > z.filled.Load() {
 		z.filled.Store(end)

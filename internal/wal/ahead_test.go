@@ -27,7 +27,7 @@ func TestFillingGoesAheadOfTheWriter(t *testing.T) {
 	d := newDisk(1)
 	z, f := startAhead(t, d, size, func(err error) { t.Error(err) })
 	written := bytes.Repeat([]byte{'x'}, 1<<20)
-	if err := z.write(f, written, 0); err != nil {
+	if err := z.write(f, 0, [][]byte{written}); err != nil {
 		t.Fatal(err)
 	}
 	if err := z.stop(); err != nil {
@@ -49,7 +49,7 @@ func TestFillingNeverFallsOnWhatWasWritten(t *testing.T) {
 	var want []byte
 	for i := range size / frame {
 		b := bytes.Repeat([]byte{byte(1 + i%255)}, frame)
-		if err := z.write(f, b, int64(len(want))); err != nil {
+		if err := z.write(f, int64(len(want)), [][]byte{b}); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, b...)
@@ -67,7 +67,7 @@ func TestFailedFillingIsReported(t *testing.T) {
 	failure := make(chan error, 1)
 	z, f := startAhead(t, d, 10<<20, func(err error) { failure <- err })
 	d.failAt = d.steps + 3 // past the write: in the filling
-	if err := z.write(f, []byte("x"), 0); err != nil {
+	if err := z.write(f, 0, [][]byte{[]byte("x")}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-failure; !errors.Is(err, errFault) {
@@ -75,7 +75,7 @@ func TestFailedFillingIsReported(t *testing.T) {
 	}
 	// A write that is under way when filling fails still gets through, with nobody left to wake.
 	for at := range int64(3) {
-		if err := z.write(f, []byte("x"), 1+at); err != nil {
+		if err := z.write(f, 1+at, [][]byte{[]byte("x")}); err != nil {
 			t.Error(err)
 		}
 	}

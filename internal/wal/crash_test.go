@@ -177,6 +177,35 @@ func TestAccidentAtEveryStep(t *testing.T) {
 	}
 }
 
+// Long records are written from where they stand, so their frames take several writes, and end in the midst of them.
+func TestAccidentInALargeGroup(t *testing.T) {
+	groups := [][]int{{40}, {ownPiece + 7}, {30, ownPiece, ownPiece + ownPiece/2, 20}, {20, ownPiece}, {50}}
+	for name, accident := range accidents {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for step := range steps("large group, " + name) {
+				what := fmt.Sprintf("step %d", step)
+				d, h := newDisk(uint64(step)), &history{}
+				accident.set(d, step)
+				err := h.work(d, 4*ownPiece, groups)
+				if err == nil {
+					if step < 50 {
+						t.Fatalf("only %d steps were seen", step)
+					}
+					break
+				}
+				if errors.Is(err, ErrDamaged) {
+					t.Fatalf("%s: an accident is taken for damage: %v", what, err)
+				}
+				accident.after(d)
+				h.check(t, d, what, 0)
+				d.powerCut(func() bool { return false })
+				h.check(t, d, what+", after a power cut", 0)
+			}
+		})
+	}
+}
+
 // The zero-filling runs beside the writer here, so steps differ from run to run; what must hold does not.
 func TestAccidentWhileFilling(t *testing.T) {
 	t.Parallel()

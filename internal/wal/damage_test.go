@@ -316,7 +316,7 @@ func TestTornWritesAreReportedAndCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := uint64(len(want) + 1)
-	frame, _ := appendFrame(nil, h.seed, next, 0, [][]byte{record(next, 3000)})
+	frame, _ := wholeFrame(h.seed, next, 0, [][]byte{record(next, 3000)})
 	whole := append(slices.Clone(b[:end]), frame...)
 	sectors := (len(whole) + sectorSize - 1) / sectorSize
 	from := int(end) / sectorSize

@@ -116,9 +116,9 @@ func (l *File) write(first uint64, records [][]byte, committed uint64) error {
 			return err
 		}
 	}
-	var h frameHeader
-	l.buf, h = appendFrame(l.buf[:0], l.active.seed, first, committed, records)
-	if err := l.active.append(l.buf); err != nil {
+	pieces, h, buf := encodeFrame(l.buf, l.active.seed, first, committed, records)
+	l.buf = buf
+	if err := l.active.append(pieces...); err != nil {
 		return err
 	}
 	if cap(l.buf) > keepBuffer {
@@ -131,9 +131,9 @@ func (l *File) write(first uint64, records [][]byte, committed uint64) error {
 	return nil
 }
 
-// append writes an encoded frame at the end and makes it durable. It does not move the end.
-func (a activeSegment) append(frame []byte) error {
-	if err := a.ahead.write(a.file, frame, a.end); err != nil {
+// append writes the pieces of an encoded frame at the end and makes it durable. It does not move the end.
+func (a activeSegment) append(pieces ...[]byte) error {
+	if err := a.ahead.write(a.file, a.end, pieces); err != nil {
 		return fmt.Errorf("write to %s: %w", a.path, err)
 	}
 	if err := a.file.Sync(); err != nil {

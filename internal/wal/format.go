@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
 )
 
 // A segment is a header and frames. All numbers are little-endian, all checksums CRC-32C.
@@ -174,26 +175,64 @@ func bodyLen(records [][]byte) (int64, error) {
 	return n, nil
 }
 
-// appendFrame appends the frame of a group to b, which must be empty.
-func appendFrame(b []byte, seed uint32, first, committed uint64, records [][]byte) ([]byte, frameHeader) {
-	b = append(b, make([]byte, frameHeaderLen)...)
-	h := frameHeader{kind: kindRecords, count: uint32(len(records)), first: first, committed: committed}
+const (
+	// ownPiece is how long a record must be to be written from where it stands, instead of being copied into its frame.
+	ownPiece = 256 << 10
+	// ownTail is how much of the end of such a record is copied all the same: more than a whole sector, so that a frame
+	// whose last piece was not written shows a sector that holds nothing, as every frame does whose write broke off.
+	ownTail = 2 * sectorSize
+)
+
+// encodeFrame encodes the frame of a group, as pieces that stand one behind the other in the file. The first of them
+// begins buf, which it returns for the next frame; long records are pieces themselves.
+func encodeFrame(buf []byte, seed uint32, first, committed uint64, records [][]byte) (pieces [][]byte, h frameHeader, _ []byte) {
+	h = frameHeader{kind: kindRecords, count: uint32(len(records)), first: first, committed: committed}
 	if len(records) == 1 {
 		h.kind = kindLone
-		b = append(b, records[0]...)
-	} else {
-		for _, r := range records {
-			b = binary.AppendUvarint(b, uint64(len(r)))
-			b = append(b, r...)
-		}
 	}
-	h.bodyLen = int64(len(b) - frameHeaderLen)
-	for len(b)%frameAlign != 0 {
+	b := slices.Grow(buf[:0], copied(records))[:frameHeaderLen] // never moves again: pieces are parts of it
+	clear(b)
+	start, body := 0, 0
+	for _, r := range records {
+		before := len(b)
+		if h.kind == kindRecords {
+			b = binary.AppendUvarint(b, uint64(len(r)))
+		}
+		body += len(b) - before + len(r)
+		if len(r) >= ownPiece {
+			own := len(r) - ownTail
+			pieces = append(pieces, b[start:], r[:own])
+			start, r = len(b), r[own:]
+		}
+		b = append(b, r...)
+	}
+	for n := body; n%frameAlign != 0; n++ {
 		b = append(b, padByte)
 	}
-	h.bodySum = crc32.Update(seed, castagnoli, b[frameHeaderLen:])
+	pieces = append(pieces, b[start:])
+	h.bodyLen, h.bodySum = int64(body), seed
+	for i, piece := range pieces {
+		if i == 0 {
+			piece = piece[frameHeaderLen:]
+		}
+		h.bodySum = crc32.Update(h.bodySum, castagnoli, piece)
+	}
 	putFrameHeader(b, seed, h)
-	return b, h
+	return pieces, h, b
+}
+
+// copied is how many bytes the frame of a group takes at most, less what is written from where it stands.
+func copied(records [][]byte) int {
+	n := frameHeaderLen + frameAlign
+	for _, r := range records {
+		n += binary.MaxVarintLen64
+		if len(r) >= ownPiece {
+			n += ownTail
+		} else {
+			n += len(r)
+		}
+	}
+	return n
 }
 
 // appendSeal appends the seal that names the next segment to b, which must be empty.

@@ -44,7 +44,12 @@ func TestFrameRoundTrip(t *testing.T) {
 		records := drawGroup.Draw(t, "records")
 		seed := rapid.Uint32().Draw(t, "seed")
 		first := rapid.Uint64Range(1, 1<<60).Draw(t, "first")
-		b, h := appendFrame(nil, seed, first, first-1, records)
+		for i := range records {
+			if rapid.IntRange(0, 9).Draw(t, "long") == 0 {
+				records[i] = bytes.Repeat([]byte("long"), ownPiece/4+rapid.IntRange(-1, 9).Draw(t, "longer by"))
+			}
+		}
+		b, h := wholeFrame(seed, first, first-1, records)
 		if n, err := bodyLen(records); err != nil || n != h.bodyLen || int64(len(b)) != h.size() || len(b)%frameAlign != 0 {
 			t.Fatalf("frame of %d bytes, size %d, body %d, foreseen %d, %v", len(b), h.size(), h.bodyLen, n, err)
 		}
@@ -119,7 +124,7 @@ func TestLimitsAreCheckedBeforeWriting(t *testing.T) {
 func FuzzFrame(f *testing.F) {
 	const seed = 7
 	for _, records := range [][][]byte{{[]byte("one")}, {[]byte("one"), []byte("two")}, {bytes.Repeat([]byte("long"), 200), []byte("x")}} {
-		b, _ := appendFrame(nil, seed, 5, 4, records)
+		b, _ := wholeFrame(seed, 5, 4, records)
 		f.Add(b)
 	}
 	seal, _ := appendSeal(nil, seed, 9, 8)
@@ -144,7 +149,7 @@ func FuzzFrame(f *testing.F) {
 			}
 			return
 		}
-		if _, again := appendFrame(nil, seed, h.first, h.committed, records); again.count != h.count || again.bodyLen > h.bodyLen {
+		if _, again := wholeFrame(seed, h.first, h.committed, records); again.count != h.count || again.bodyLen > h.bodyLen {
 			t.Fatalf("%+v encodes to %+v", h, again)
 		}
 	})
@@ -162,8 +167,8 @@ func withHeaderSum(b []byte, seed uint32) []byte {
 func FuzzSegment(f *testing.F) {
 	h := segmentHeader{first: 1, lineage: []Epoch{{Name: "one"}}}
 	head := encodeSegmentHeader(&h)
-	lone, _ := appendFrame(nil, h.seed, 1, 1, [][]byte{[]byte("one")})
-	group, _ := appendFrame(nil, h.seed, 2, 1, [][]byte{[]byte("two"), bytes.Repeat([]byte("three"), 200)})
+	lone, _ := wholeFrame(h.seed, 1, 1, [][]byte{[]byte("one")})
+	group, _ := wholeFrame(h.seed, 2, 1, [][]byte{[]byte("two"), bytes.Repeat([]byte("three"), 200)})
 	seal, _ := appendSeal(nil, h.seed, 4, 3)
 	for _, frames := range [][][]byte{nil, {lone}, {lone, group}, {lone, group, seal}, {lone, make([]byte, 600), group}, {lone, group[:40]}, {group}} {
 		f.Add(slices.Concat(frames...))
@@ -229,4 +234,10 @@ func FuzzSegmentHeader(f *testing.F) {
 			t.Fatalf("error %v", err)
 		}
 	})
+}
+
+// wholeFrame is encodeFrame with the pieces in one.
+func wholeFrame(seed uint32, first, committed uint64, records [][]byte) ([]byte, frameHeader) {
+	pieces, h, _ := encodeFrame(nil, seed, first, committed, records)
+	return slices.Concat(pieces...), h
 }
