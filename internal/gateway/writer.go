@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"sync"
 	"time"
 
 	"github.com/replication-gateway/gateway/internal/directory"
@@ -11,16 +12,28 @@ import (
 // closed and the rest waits for the next.
 const maxGroup = 16 << 20
 
+// largeCommit is how many bytes a commit must have to close its group at once. It
+// is applied while the disk works on it, which takes about as long.
+const largeCommit = 1 << 20
+
 // group is what becomes durable with one sync and visible in one step.
 type group struct {
 	proposals []*proposal
-	records   [][]byte
+	before    uint64   // the seq_no that the group goes on from
+	records   [][]byte // of its commits, in order
 	commits   []hub.Commit
 	entries   [][]directory.DeltaEntry
 	bytes     int
-	tokens    bool // a token came or went
-	behind    bool // the standbys are too far behind for any but token commands
+	apply     func() // what is left to apply before the group can be seen, or nil
+	tokens    bool   // a token came or went
+	behind    bool   // the standbys are too far behind for any but token commands
 }
+
+// last is the newest seq_no with the group.
+func (b *group) last() uint64 { return b.before + uint64(len(b.records)) }
+
+// open reports whether the group takes more.
+func (b *group) open() bool { return b.bytes < maxGroup && b.apply == nil }
 
 // write is the one writer. It decides on a copy of the newest durable state;
 // while the disk works, the next group gathers in the channel. Commits never
@@ -39,9 +52,9 @@ func (g *Gateway) writeGroup(first *proposal) {
 	start := time.Now()
 	working := g.durable.Load().state.Clone()
 	now := max(working.Newest(), directory.TimeOf(g.Now()))
-	b := group{behind: g.options.SyncStandbys > 0 && g.standbysBehind()}
+	b := group{before: working.SeqNo(), behind: g.options.SyncStandbys > 0 && g.standbysBehind()}
 	g.propose(&b, first, working, now)
-	for b.bytes < maxGroup {
+	for b.open() {
 		next, ok := poll(g.proposals)
 		if !ok {
 			break
@@ -78,7 +91,7 @@ func (g *Gateway) propose(b *group, p *proposal, working *directory.State, now d
 		return
 	}
 	p.err = b.decide(p, working, now)
-	p.outcome.Position = directory.Position{Epoch: g.Lineage().Current(), SeqNo: working.SeqNo()}
+	p.outcome.Position = directory.Position{Epoch: g.Lineage().Current(), SeqNo: b.last()}
 }
 
 func (b *group) decide(p *proposal, working *directory.State, now directory.Time) error {
@@ -93,13 +106,20 @@ func (b *group) decide(p *proposal, working *directory.State, now directory.Time
 	if len(record) > MaxCommit {
 		return ErrTooLarge
 	}
-	footprint := working.Apply(entries)
 	b.records = append(b.records, record)
-	b.commits = append(b.commits, hubCommit(commit, footprint, len(record), working.Digest()))
 	b.entries = append(b.entries, entries)
 	b.bytes += len(record)
 	b.tokens = b.tokens || touchesTokens(entries)
 	p.outcome.Changed = true
+	apply := func() {
+		footprint := working.Apply(entries)
+		b.commits = append(b.commits, hubCommit(commit, footprint, len(record), working.Digest()))
+	}
+	if len(record) < largeCommit {
+		apply()
+	} else {
+		b.apply = apply
+	}
 	return nil
 }
 
@@ -121,18 +141,23 @@ func (g *Gateway) settle(b *group, working *directory.State, start time.Time) {
 
 // commit makes the group durable and the state that it leads to the newest one.
 func (g *Gateway) commit(b *group, state *directory.State) error {
+	var beside sync.WaitGroup
+	if b.apply != nil {
+		beside.Go(b.apply)
+	}
 	start := time.Now()
-	first := b.commits[0].SeqNo
-	last := first + uint64(len(b.commits)) - 1
-	may := last
+	may := b.last()
 	if g.options.SyncStandbys > 0 {
 		may = g.shown.Load().position.SeqNo
 	}
-	if err := g.log.Append(first, b.records, may); err != nil {
-		g.fail(err, first)
+	err := g.log.Append(b.before+1, b.records, may)
+	took := time.Since(start)
+	beside.Wait()
+	if err != nil {
+		g.fail(err, b.before+1)
 		return err
 	}
-	g.metrics.walAppend.Observe(time.Since(start).Seconds())
+	g.metrics.walAppend.Observe(took.Seconds())
 	if err := g.become([]*version{g.versionOf(state)}, b.commits, may); err != nil {
 		return err
 	}
