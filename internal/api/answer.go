@@ -14,6 +14,11 @@ import (
 
 func (c *call) setPosition(p directory.Position) { c.header().Set("Gateway-Position", p.String()) }
 
+// countedByServer is the size in bytes of bodies that net/http counts by itself,
+// since they fit its buffer. Most answers do, and with a header less theirs fit a
+// map that need not grow.
+const countedByServer = 2048
+
 // answer writes body as JSON.
 func (c *call) answer(status int, body any) error { return c.write(status, "application/json", body) }
 
@@ -29,7 +34,9 @@ func (c *call) write(status int, contentType string, body any) error {
 // send writes a body that is encoded already.
 func (c *call) send(status int, contentType string, body []byte) {
 	c.header().Set("Content-Type", contentType)
-	c.header().Set("Content-Length", strconv.Itoa(len(body)))
+	if len(body) > countedByServer {
+		c.header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // a reader who is gone needs no answer
 }

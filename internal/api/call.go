@@ -1,12 +1,12 @@
 package api
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -18,6 +18,7 @@ import (
 type call struct {
 	*http.Request
 	w     *recorder
+	start time.Time
 	id    string // X-Request-Id
 	route string // pattern, or empty when there is none
 	who   caller
@@ -25,20 +26,14 @@ type call struct {
 
 	hard   error // of the body, outranks the faults
 	faults faults
-}
 
-type callKey struct{}
+	reported bool // to log and metrics
+}
 
 // callOf returns the call that the outermost middleware made.
-func callOf(r *http.Request) *call { return r.Context().Value(callKey{}).(*call) }
-
-func withCall(ctx context.Context, c *call) context.Context {
-	return context.WithValue(ctx, callKey{}, c)
-}
+func callOf(w http.ResponseWriter) *call { return w.(*recorder).call }
 
 func (c *call) header() http.Header { return c.w.Header() }
-
-func (c *call) noteRoute(r *http.Request) { c.route = chi.RouteContext(r.Context()).RoutePattern() }
 
 // refusal returns what is wrong with the parts of the request read so far.
 func (c *call) refusal() error {

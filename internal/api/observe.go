@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -16,12 +15,11 @@ import (
 // of it there is one line in the log and one observation in the metrics.
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		c := &call{Request: r, w: &recorder{ResponseWriter: w}, id: requestID(r)}
+		c := &call{Request: r, start: time.Now(), id: requestID(r)}
+		c.w = &recorder{ResponseWriter: w, call: c}
 		c.header().Set("X-Request-Id", c.id)
-		c.w.report = sync.OnceFunc(func() { s.report(c, start) })
 		defer s.finish(c)
-		next.ServeHTTP(c.w, r.WithContext(withCall(r.Context(), c)))
+		next.ServeHTTP(c.w, r)
 	})
 }
 
@@ -36,22 +34,27 @@ func (s *Server) finish(c *call) {
 		aborted = c.w.status != 0
 		s.refuse(c, fmt.Errorf("handler panicked: %v\n%s", r, debug.Stack()))
 	}
-	c.w.report()
+	s.report(c)
 	if aborted {
 		panic(http.ErrAbortHandler) // what was sent is not whole: break the connection off
 	}
 }
 
-// report logs and measures a call. A stream that goes on inside its call is
-// reported when it is open.
-func (s *Server) report(c *call, start time.Time) {
-	s.measure(c, start)
+// report logs and measures a call, once. A stream that goes on inside its call
+// is reported when it is open.
+func (s *Server) report(c *call) {
+	if c.reported {
+		return
+	}
+	c.reported = true
+	took := time.Since(c.start)
+	s.measure(c, took)
 	s.options.Logger.Info().Str("method", c.Method).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
-		Float64("duration_ms", float64(time.Since(start).Microseconds())/1000).Str("request_id", c.id).
+		Float64("duration_ms", float64(took.Microseconds())/1000).Str("request_id", c.id).
 		Str("actor", c.who.actor).Str("remote", c.RemoteAddr).Msg("request")
 }
 
-func (s *Server) measure(c *call, start time.Time) {
+func (s *Server) measure(c *call, took time.Duration) {
 	method, route := c.Method, c.route
 	if !slices.Contains([]string{"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}, method) {
 		method = "other" // clients choose it, and a label must not grow
@@ -59,7 +62,7 @@ func (s *Server) measure(c *call, start time.Time) {
 	if route == "" {
 		route = "none"
 	}
-	s.metrics.requests.WithLabelValues(route, method, strconv.Itoa(c.w.code())).Observe(time.Since(start).Seconds())
+	s.metrics.requests.WithLabelValues(route, method, strconv.Itoa(c.w.code())).Observe(took.Seconds())
 }
 
 // maxRequestID is the length of the longest X-Request-Id that is taken over.
@@ -75,12 +78,12 @@ func requestID(r *http.Request) string {
 	return strings.ToLower(rand.Text())
 }
 
-// recorder notes what becomes of an answer.
+// recorder notes what becomes of the answer to a call.
 type recorder struct {
 	http.ResponseWriter
+	call   *call
 	status int // 0 before the header
 	bytes  int64
-	report func() // ends the call for log and metrics, once
 }
 
 // WriteHeader implements http.ResponseWriter.

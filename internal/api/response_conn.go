@@ -31,7 +31,7 @@ func (s *Server) shareConnection(c *call, st *stream) {
 	remote, _ := net.ResolveTCPAddr("tcp", c.RemoteAddr) // an address, so that nothing is looked up
 	conn := &responseConn{w: c.w, ctx: c.Context(), local: local, remote: remote, gone: make(chan struct{})}
 	c.w.WriteHeader(http.StatusOK)
-	c.w.report()
+	s.report(c)
 	st.socket = newSocket(conn, nil, s.options.WriteTimeout, st.sub.Signal)
 	s.begin(st)
 	s.readEvents(st)

@@ -86,11 +86,11 @@ func (s *Server) router() http.Handler {
 			mux.Method(http.MethodHead, r.pattern, s.serve(r))
 		}
 	}
-	mux.NotFound(func(_ http.ResponseWriter, r *http.Request) {
-		s.refuse(callOf(r), errNotFound)
+	mux.NotFound(func(w http.ResponseWriter, _ *http.Request) {
+		s.refuse(callOf(w), errNotFound)
 	})
-	mux.MethodNotAllowed(func(_ http.ResponseWriter, r *http.Request) {
-		c := callOf(r)
+	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		c := callOf(w)
 		for _, method := range []string{"DELETE", "GET", "HEAD", "POST", "PUT"} {
 			if mux.Match(chi.NewRouteContext(), method, r.URL.Path) {
 				c.header().Add("Allow", method)
@@ -107,10 +107,10 @@ func (s *Server) router() http.Handler {
 
 // serve runs one route: who asks, which query, then the handler.
 func (s *Server) serve(rt route) http.HandlerFunc {
-	return func(_ http.ResponseWriter, r *http.Request) {
-		c := callOf(r)
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := callOf(w)
 		c.Request = r // with chi's parameters
-		c.noteRoute(r)
+		c.route = rt.pattern
 		if err := s.run(rt, c); err != nil {
 			s.refuse(c, err)
 		}
