@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 
@@ -180,8 +181,11 @@ func appendEntry(dst []byte, e *DeltaEntry) []byte {
 	return c.buf
 }
 
-// readers keeps what reading needs between one input and the next.
-var readers = sync.Pool{New: func() any { return new(codec) }}
+// readers keeps what reading needs between one input and the next, writers what
+// writing needs.
+var readers, writers = sync.Pool{New: newCodec}, sync.Pool{New: newCodec}
+
+func newCodec() any { return new(codec) }
 
 // newReader returns a codec that reads b, until free is called.
 func newReader(b []byte) *codec {
@@ -190,7 +194,34 @@ func newReader(b []byte) *codec {
 	return c
 }
 
+// newWriter returns a codec that writes to a buffer of its own, until free is
+// called.
+func newWriter() *codec {
+	c := writers.Get().(*codec)
+	*c = codec{buf: c.buf[:0]}
+	return c
+}
+
+// maxScratch is the size in bytes of the longest buffer that is kept to write the
+// next into.
+const maxScratch = 64 << 10
+
+// written returns what a writer wrote, in memory that is the caller's: windows
+// keep it, so what is short takes no more than it needs.
+func (c *codec) written() []byte {
+	if cap(c.buf) <= maxScratch {
+		return bytes.Clone(c.buf)
+	}
+	b := c.buf
+	c.buf = nil
+	return b
+}
+
 func (c *codec) free() {
+	if c.direction == writing {
+		writers.Put(c)
+		return
+	}
 	clear(c.pieces)
 	c.buf = nil
 	readers.Put(c)

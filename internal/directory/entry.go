@@ -76,7 +76,9 @@ type Commit struct {
 // share the record's memory. Equal entries give equal bytes. It refuses strings
 // that are not UTF-8, which could not be read again.
 func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
-	c := codec{buf: append(make([]byte, 0, likelyEntry*min(len(entries), 16)), '[')}
+	c := newWriter()
+	defer c.free()
+	c.open('[')
 	ends := make([]int, len(entries))
 	for i := range entries {
 		if cap(c.buf)-len(c.buf) < likelyEntry && i > 0 { // grow once, by what those before took
@@ -90,7 +92,8 @@ func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
 		}
 		ends[i] = len(c.buf)
 	}
-	record := append(c.buf, ']')
+	c.close(']')
+	record := c.written()
 	encoded, start := make([][]byte, len(entries)), 1
 	for i, end := range ends {
 		encoded[i] = record[start:end:end]
