@@ -58,11 +58,15 @@ func (c *call) jsonContent() error {
 	if encoding := c.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
 		return fmt.Errorf("%w, not compressed", errUnsupported)
 	}
-	kind, params, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
+	given := c.Header.Get("Content-Type")
+	if given == "application/json" { // as nearly all say it
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(given)
 	if err != nil || kind != "application/json" {
 		return errUnsupported
 	}
-	if charset, given := params["charset"]; given && !strings.EqualFold(charset, "utf-8") {
+	if charset, named := params["charset"]; named && !strings.EqualFold(charset, "utf-8") {
 		return errUnsupported
 	}
 	return nil

@@ -46,6 +46,9 @@ func (c *call) refusal() error {
 // readQuery parses the query and finds fault with parameters that are not
 // known.
 func (c *call) readQuery(known []string) {
+	if c.URL.RawQuery == "" {
+		return
+	}
 	var err error
 	if c.query, err = url.ParseQuery(c.URL.RawQuery); err != nil {
 		c.faults.add("", "query", "the query is not well-formed")

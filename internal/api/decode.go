@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
@@ -31,7 +32,13 @@ const listOfBody = 2
 //
 // A null stands for a member that was left out.
 func decode(b []byte, v any, base string, maxList int, f *faults) error {
-	d := decoder{in: jsontext.NewDecoder(bytes.NewReader(b)), size: len(b), base: base, maxList: maxList, faults: f}
+	in := parsers.Get().(*jsontext.Decoder)
+	in.Reset(bytes.NewBuffer(b)) // whose bytes it parses where they are; those of any other reader it copies
+	defer func() {
+		in.Reset(http.NoBody) // b is the caller's
+		parsers.Put(in)
+	}()
+	d := decoder{in: in, size: len(b), base: base, maxList: maxList, faults: f}
 	if d.in.PeekKind() == 'n' {
 		if err := d.mismatch("object"); err != nil {
 			return malformed(err)
@@ -47,6 +54,9 @@ func decode(b []byte, v any, base string, maxList int, f *faults) error {
 	validateInto(v, base, f)
 	return nil
 }
+
+// parsers keeps what parsing needs between one body and the next.
+var parsers = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
 
 // malformed turns an error of the JSON parser into a refusal that says where.
 func malformed(err error) error {
