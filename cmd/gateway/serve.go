@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	stdlog "log"
 	"net"
 	"net/http"
@@ -26,7 +27,9 @@ import (
 
 // Run serves until ctx ends, then drains.
 func (c *serveCmd) Run(ctx context.Context, io stdio) error {
-	log := c.logger(io)
+	lines := &logLines{out: io.err}
+	defer lines.flush()
+	log := c.logger(lines, isTerminal(io.err))
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return err
@@ -44,6 +47,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 	p.api = api.New(api.Options{
 		Gateway:        p.gateway,
 		Logger:         log,
+		Requests:       c.logger(heldLines{lines}, isTerminal(io.err)),
 		Registry:       registry,
 		Version:        api.Version{Version: version, Commit: commit(), Go: runtime.Version()},
 		AllowedOrigins: c.AllowedOrigin,
@@ -149,13 +153,13 @@ func (p *program) drain(server *http.Server) error {
 	return nil
 }
 
-func (c *serveCmd) logger(io stdio) zerolog.Logger {
+// logger returns a logger whose lines go to out, each in one write.
+func (c *serveCmd) logger(out io.Writer, terminal bool) zerolog.Logger {
 	zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00"
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
 	level, _ := zerolog.ParseLevel(c.LogLevel) // validated
-	out := io.err
-	if c.LogFormat == "console" || c.LogFormat == "" && isTerminal(io.err) {
-		out = zerolog.ConsoleWriter{Out: io.err, TimeFormat: "15:04:05.000"}
+	if c.LogFormat == "console" || c.LogFormat == "" && terminal {
+		out = zerolog.ConsoleWriter{Out: out, TimeFormat: "15:04:05.000"}
 	}
 	return zerolog.New(out).Level(level).With().Timestamp().Logger()
 }

@@ -51,7 +51,7 @@ func start(t *testing.T, options ...func(*api.Options, *gateway.Options)) *harne
 	dir := t.TempDir()
 	g := gateway.Options{Dir: dir, Log: wal.Options{SegmentSize: 1 << 20, FS: h.disk}, Heartbeat: time.Hour,
 		MaxSubscribers: 100, Logger: logger, Registry: h.registry, Clock: h.clock.now}
-	o := api.Options{Logger: logger, Registry: h.registry,
+	o := api.Options{Logger: logger, Requests: logger, Registry: h.registry,
 		Version: api.Version{Version: "1.2.3", Commit: "abc", Go: "go"}, AllowedOrigins: []string{"https://ops.example"},
 		MaxBody: 1 << 20, MaxEntries: 1000, Threshold: directory.Threshold{Count: 5, Percent: 20},
 		WriteTimeout: 10 * time.Second, Assets: os.DirFS("../../web"), OpenAPI: description(t).raw}

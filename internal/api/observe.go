@@ -49,7 +49,7 @@ func (s *Server) report(c *call) {
 	c.reported = true
 	took := time.Since(c.start)
 	s.measure(c, took)
-	s.options.Logger.Info().Str("method", c.Method).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
+	s.options.Requests.Info().Str("method", c.Method).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
 		Float64("duration_ms", float64(took.Microseconds())/1000).Str("request_id", c.id).
 		Str("actor", c.who.actor).Str("remote", c.RemoteAddr).Msg("request")
 }

@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Gateway        *gateway.Gateway // need not be open yet
 	Logger         zerolog.Logger
+	Requests       zerolog.Logger       // of the line that each request gets
 	Registry       *prometheus.Registry // served at /metrics, and given the metrics of this package
 	Version        Version
 	AllowedOrigins []string            // such as https://ops.example, beside the host itself
