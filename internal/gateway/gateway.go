@@ -72,6 +72,7 @@ type Gateway struct {
 	closing   chan struct{} // closed by Close: no new proposals
 	entering  sync.RWMutex  // held for reading while a proposal is handed in
 	written   chan struct{} // closed when the writer is through
+	crowded   bool          // the group before had several proposals; the writer's own
 
 	keeping    sync.Mutex // held while a snapshot is stored or all is replaced; taken after writing
 	snapshots  snapshots

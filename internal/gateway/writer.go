@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
@@ -45,7 +46,8 @@ func (g *Gateway) write() {
 	}
 }
 
-// writeGroup decides and carries out the proposals that are waiting.
+// writeGroup decides and carries out the proposals that are waiting, and those
+// that are about to.
 func (g *Gateway) writeGroup(first *proposal) {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -55,13 +57,27 @@ func (g *Gateway) writeGroup(first *proposal) {
 	b := group{before: working.SeqNo(), behind: g.options.SyncStandbys > 0 && g.standbysBehind()}
 	g.propose(&b, first, working, now)
 	for b.open() {
-		next, ok := poll(g.proposals)
+		next, ok := g.another(g.crowded || len(b.proposals) > 1)
 		if !ok {
 			break
 		}
 		g.propose(&b, next, working, now)
 	}
+	g.crowded = len(b.proposals) > 1
 	g.settle(&b, working, start)
+}
+
+// another receives a proposal that is waiting. In a crowd, when there is none, it
+// first gives way once to whoever can run: those who were answered a moment ago
+// come back with their next, and one sync for many costs each of them less. Who
+// is alone is never kept waiting.
+func (g *Gateway) another(crowded bool) (*proposal, bool) {
+	p, ok := poll(g.proposals)
+	if ok || !crowded {
+		return p, ok
+	}
+	runtime.Gosched()
+	return poll(g.proposals)
 }
 
 // poll receives what is there already.
