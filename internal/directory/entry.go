@@ -71,37 +71,6 @@ type Commit struct {
 	Encoded [][]byte // the JSON of each entry, in the order of Entries
 }
 
-// EncodeCommit encodes entries once for disk, window and readers alike. It
-// returns the record for the log, a JSON array, and the commit whose Encoded
-// share the record's memory. Equal entries give equal bytes. It refuses strings
-// that are not UTF-8, which could not be read again.
-func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
-	c := newWriter()
-	defer c.free()
-	c.open('[')
-	ends := make([]int, len(entries))
-	for i := range entries {
-		if cap(c.buf)-len(c.buf) < likelyEntry && i > 0 { // grow once, by what those before took
-			room := (len(c.buf)/i+8)*(len(entries)-i) + likelyEntry
-			c.buf = append(make([]byte, 0, len(c.buf)+room), c.buf...)
-		}
-		c.item(i)
-		c.entry(&entries[i])
-		if c.failed {
-			return Commit{}, nil, fmt.Errorf("encode %v entry: a string in it is not UTF-8", entries[i].Type)
-		}
-		ends[i] = len(c.buf)
-	}
-	c.close(']')
-	record := c.written()
-	encoded, start := make([][]byte, len(entries)), 1
-	for i, end := range ends {
-		encoded[i] = record[start:end:end]
-		start = end + 1
-	}
-	return Commit{SeqNo: entries[0].SeqNo, Entries: entries, Encoded: encoded}, record, nil
-}
-
 // DecodeCommit reads a record of the log. The commit keeps nothing of record:
 // Encoded share a copy of it, the rows have memory of their own. Any number of
 // goroutines may call it.
