@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -73,6 +74,41 @@ func TestDiskFaults(t *testing.T) {
 			}
 			mustPutNode(t, g, 2000)
 		})
+	}
+}
+
+// A promotion that cannot be noted is a failure of the disk like any other: the
+// gateway stays a standby, and takes over nothing until it is opened again.
+func TestPromotionThatCannotBeNoted(t *testing.T) {
+	dir := t.TempDir()
+	g := open(t, dir, wal.OSFS)
+	mustPutNode(t, g, 1)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	asStandby := func(o *gateway.Options) { o.Standby = true }
+	g = open(t, dir, wal.OSFS, asStandby)
+	inTheWay := filepath.Join(dir, "promoted")
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Promote("later"); !errors.Is(err, gateway.ErrStorageFailed) {
+		t.Errorf("Promote: %v, want ErrStorageFailed", err)
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Promote("later"); !errors.Is(err, gateway.ErrStorageFailed) || g.Role() != gateway.Standby {
+		t.Errorf("Promote again: %v as %s, want ErrStorageFailed of a standby", err, g.Role())
+	}
+	if err := g.Ready(); !errors.Is(err, gateway.ErrStorageFailed) {
+		t.Errorf("Ready: %v", err)
+	}
+	_ = g.Close()
+
+	g = open(t, dir, wal.OSFS, asStandby)
+	if err := g.Promote("later"); err != nil || g.Role() != gateway.Primary {
+		t.Errorf("Promote after the restart: %v as %s", err, g.Role())
 	}
 }
 

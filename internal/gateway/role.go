@@ -63,7 +63,7 @@ func (g *Gateway) notePromotion(epoch string) error {
 // disk, all of which is shown, and streams end with hub.HistoryChanged. It is
 // durable before the first write: started again, the gateway is primary. A
 // primary stays as it is. A standby that never held a full state is refused
-// with ErrNoState.
+// with ErrNoState; a disk that fails is ErrStorageFailed.
 func (g *Gateway) Promote(epoch string) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -76,7 +76,8 @@ func (g *Gateway) Promote(epoch string) error {
 		return ErrNoState
 	}
 	if err := g.notePromotion(epoch); err != nil {
-		return fmt.Errorf("note the promotion: %w", err)
+		g.fail(fmt.Errorf("note the promotion: %w", err), g.log.Last()+1)
+		return ErrStorageFailed
 	}
 	if err := g.beginEpoch(epoch); err != nil {
 		return err
@@ -85,7 +86,10 @@ func (g *Gateway) Promote(epoch string) error {
 	g.standby.Store(false)
 	g.roles.fire()
 	g.options.Logger.Warn().Str("epoch", epoch).Uint64("seq_no", last).Msg("promoted: this gateway is primary")
-	return g.allow(last)
+	if err := g.allow(last); err != nil {
+		return ErrStorageFailed
+	}
+	return nil
 }
 
 // Demote makes a primary a standby again, which follows a history that its own
