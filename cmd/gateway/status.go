@@ -66,6 +66,7 @@ type upstream struct {
 	Up       bool      `json:"up"`
 	Since    time.Time `json:"since"`
 	SilentMS *int64    `json:"silent_ms"`
+	Problem  string    `json:"problem"`
 }
 
 // standby is how far a standby is behind.
@@ -124,6 +125,9 @@ func (r *replication) print(w io.Writer, show int, now time.Time) error {
 	if r.Primary != "" {
 		fmt.Fprintf(t, "primary\t%s%s\n", r.Primary, r.Upstream.sentence(now))
 	}
+	if r.Upstream != nil && r.Upstream.Problem != "" {
+		fmt.Fprintf(t, "cannot follow\t%s\n", r.Upstream.Problem)
+	}
 	fmt.Fprintf(t, "position\t%s:%d\n", r.Epoch, r.SeqNo)
 	fmt.Fprintf(t, "on disk\t%d\n", r.DurableSeqNo)
 	fmt.Fprintf(t, "subscribers\t%d%s\n", r.SubscriberCount, ofKinds(kinds))
@@ -169,8 +173,11 @@ func (u *upstream) sentence(now time.Time) string {
 		return ""
 	}
 	is := "OUT OF REACH"
-	if u.Up {
+	switch {
+	case u.Up:
 		is = "heard of"
+	case u.Problem != "":
+		is = "NOT FOLLOWED"
 	}
 	last := "never heard of before"
 	if u.SilentMS != nil {

@@ -93,3 +93,30 @@ and 2 more
 		}
 	}
 }
+
+// A gateway that is not let in where it follows, or asks whether it should, says why.
+func TestStatusSaysWhyItCannotFollow(t *testing.T) {
+	for answer, want := range map[string]string{
+		`{"role":"standby","epoch":"e1","seq_no":7,"primary":"http://other:8080",
+			"upstream":{"up":false,"since":"2024-05-01T11:59:48.000Z","problem":"refused: 401 unauthorized"}}`: `role            standby
+primary         http://other:8080, NOT FOLLOWED for 12s, never heard of before
+cannot follow   refused: 401 unauthorized
+`,
+		`{"role":"primary","epoch":"e1","seq_no":7,
+			"upstream":{"up":false,"since":"2024-05-01T11:59:48.000Z","problem":"another branch"}}`: `role            primary
+cannot follow   another branch
+`,
+	} {
+		var r replication
+		if err := json.Unmarshal([]byte(answer), &r); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if err := r.print(&out, 0, time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(out.String(), want) {
+			t.Errorf("got\n%s\nwant first\n%s", &out, want)
+		}
+	}
+}

@@ -19,19 +19,21 @@ type replicationStatus struct {
 	Role            string             `json:"role"`
 	Epoch           string             `json:"epoch"`
 	SeqNo           uint64             `json:"seq_no"`
-	DurableSeqNo    uint64             `json:"durable_seq_no"`   // what it has on disk: of two standbys the greater one lost less
-	Primary         string             `json:"primary,omitzero"` // where a standby follows
-	Upstream        *upstreamStatus    `json:"upstream,omitzero"`
-	Standbys        []standbyStatus    `json:"standbys"` // by id, those that are gone too
+	DurableSeqNo    uint64             `json:"durable_seq_no"`    // what it has on disk: of two standbys the greater one lost less
+	Primary         string             `json:"primary,omitzero"`  // where a standby follows
+	Upstream        *upstreamStatus    `json:"upstream,omitzero"` // of a primary, while it asks in vain
+	Standbys        []standbyStatus    `json:"standbys"`          // by id, those that are gone too
 	SubscriberCount int                `json:"subscriber_count"`
 	Subscribers     []subscriberStatus `json:"subscribers"` // in the order in which they came
 }
 
-// upstreamStatus is how a standby stands to the gateway that it follows.
+// upstreamStatus is how a standby stands to the gateway that it follows, or a
+// promoted gateway to the one where it asks whether it should.
 type upstreamStatus struct {
 	Up       bool           `json:"up"`
 	Since    directory.Time `json:"since"`
 	SilentMS *int64         `json:"silent_ms,omitzero"` // since it was last heard of; none if never
+	Problem  string         `json:"problem,omitzero"`   // why it cannot be followed, though somebody is there
 }
 
 // standbyStatus is how far a standby is behind.
@@ -77,14 +79,25 @@ func (s *Server) replicationStatus(p directory.Position) replicationStatus {
 		r.Standbys = append(r.Standbys, standbyStatus{ID: s.ID, Connected: s.Open, Since: directory.TimeOf(s.Since),
 			AckedSeqNo: s.Acked, Behind: s.Behind, BehindMS: s.Lag.Milliseconds()})
 	}
-	if u := g.Upstream(); g.Role() == gateway.Standby && u.URL != "" {
+	u := g.Upstream()
+	if g.Role() == gateway.Standby {
 		r.Primary = u.URL
-		r.Upstream = &upstreamStatus{Up: u.Up, Since: directory.TimeOf(u.Since)}
-		if !u.Heard.IsZero() {
-			r.Upstream.SilentMS = new(max(0, time.Since(u.Heard).Milliseconds()))
-		}
+	}
+	if r.Primary != "" || u.Trouble != nil {
+		r.Upstream = upstreamOf(u)
 	}
 	return r
+}
+
+func upstreamOf(u gateway.Upstream) *upstreamStatus {
+	status := &upstreamStatus{Up: u.Up, Since: directory.TimeOf(u.Since)}
+	if !u.Heard.IsZero() {
+		status.SilentMS = new(max(0, time.Since(u.Heard).Milliseconds()))
+	}
+	if u.Trouble != nil {
+		status.Problem = u.Trouble.Error()
+	}
+	return status
 }
 
 // promote makes a standby primary, and answers with what it is then.

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -108,6 +109,7 @@ func TestReplicationOfAStandby(t *testing.T) {
 		Up       bool      `json:"up"`
 		Since    time.Time `json:"since"`
 		SilentMS *int64    `json:"silent_ms"`
+		Problem  string    `json:"problem"`
 	}
 	ask := func() (primary string, u *upstream) {
 		var answer struct {
@@ -136,6 +138,11 @@ func TestReplicationOfAStandby(t *testing.T) {
 	h.gateway.SetUpstream(there)
 	if _, u := ask(); u == nil || u.Up || u.SilentMS == nil || u.Since.Before(heard.Since) {
 		t.Errorf("missed: %+v, was %+v", u, heard)
+	}
+	there.Trouble = errors.New("not let in")
+	h.gateway.SetUpstream(there)
+	if _, u := ask(); u == nil || u.Up || u.Problem != "not let in" {
+		t.Errorf("refused: %+v", u)
 	}
 }
 

@@ -50,8 +50,8 @@ func Run(ctx context.Context, o Options) error {
 type follower struct {
 	Options
 	id       string
-	distrust bool // what is held differs from the primary's
-	branched bool // said already that the history there is another branch
+	distrust bool   // what is held differs from the primary's
+	trouble  string // why it cannot follow, as it was last logged; empty while it can, or nobody is there
 }
 
 // follow follows while the gateway is a standby, or until a refusal.
@@ -76,6 +76,7 @@ func (f *follower) follow(ctx context.Context) {
 	}
 	err := client.Subscribe(ctx, options, &replica{follower: f})
 	if ctx.Err() != nil || errors.Is(err, gateway.ErrNotStandby) {
+		f.reached(false)
 		return
 	}
 	if errors.Is(err, gateway.ErrBadHistory) && !f.distrust {
@@ -83,9 +84,25 @@ func (f *follower) follow(ctx context.Context) {
 		f.distrust = true
 		return
 	}
-	f.Gateway.SetUpstream(gateway.Upstream{URL: f.URL, Trouble: err})
-	f.Logger.Error().Err(err).Str("primary", f.URL).Dur("retry_in_ms", againAfter).Msg("cannot follow")
+	f.cannot(zerolog.ErrorLevel, err, againAfter)
 	pause(ctx, againAfter)
+}
+
+// cannot notes why the gateway there cannot be followed, and logs it when that is
+// another reason than before.
+func (f *follower) cannot(level zerolog.Level, err error, retryIn time.Duration) {
+	f.Gateway.SetUpstream(gateway.Upstream{URL: f.URL, Trouble: err})
+	if f.trouble != err.Error() {
+		f.trouble = err.Error()
+		f.Logger.WithLevel(level).Err(err).Str("primary", f.URL).Dur("retry_in_ms", retryIn).Msg("cannot follow")
+	}
+}
+
+// reached notes whether the gateway there is heard of, of which nothing else is
+// the matter.
+func (f *follower) reached(up bool) {
+	f.Gateway.SetUpstream(gateway.Upstream{URL: f.URL, Up: up})
+	f.trouble = ""
 }
 
 // watch asks whether the history there has gone on past this gateway's own
@@ -94,22 +111,27 @@ func (f *follower) follow(ctx context.Context) {
 // writes as can be.
 func (f *follower) watch(ctx context.Context) {
 	lineage, err := f.ask(ctx)
-	if err != nil { // nobody there, as a rule
-		pause(ctx, askEvery)
-		return
-	}
-	switch relate(f.Gateway.Lineage(), lineage) {
-	case goesOn:
-		f.Gateway.Demote()
-		return
-	case branch, unrelated:
-		if !f.branched {
-			f.branched = true
-			f.Logger.Warn().Str("there", f.URL).Str("epoch", lineage.Current()).Str("own_epoch", f.Gateway.Lineage().Current()).
-				Msg("the gateway there is primary of another branch of the history: both stay, and one of them has to be stopped")
+	if err == nil {
+		switch relate(f.Gateway.Lineage(), lineage) {
+		case goesOn:
+			f.Gateway.Demote()
+			return
+		case branch, unrelated:
+			err = fmt.Errorf("%w: epoch %s there, %s here", errBranch, lineage.Current(), f.Gateway.Lineage().Current())
 		}
 	}
+	if errors.Is(err, errBranch) || refused(err) {
+		f.cannot(zerolog.WarnLevel, err, askEvery)
+	} else {
+		f.reached(false) // nobody there, as a rule
+	}
 	pause(ctx, askEvery)
+}
+
+// refused reports whether somebody is there who will not be asked.
+func refused(err error) bool {
+	_, answered := errors.AsType[*client.RefusedError](err)
+	return answered && !errors.Is(err, client.ErrUnavailable) || errors.Is(err, errNoReplica)
 }
 
 // nobody is a network of which a stream shows next to nothing.
@@ -135,7 +157,10 @@ func (f *follower) ask(ctx context.Context) (client.Lineage, error) {
 	return beat.Lineage, nil
 }
 
-var errNoReplica = errors.New("the stream carries no lineage: the token must have the role replica")
+var (
+	errNoReplica = errors.New("the stream carries no lineage: the token must have the role replica")
+	errBranch    = errors.New("the gateway there is primary of another branch of the history: both stay, and one of them has to be stopped")
+)
 
 func pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)

@@ -1,6 +1,11 @@
 package follow_test
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -178,8 +183,8 @@ func TestTwoBranchesBothStay(t *testing.T) {
 	}
 }
 
-// A token that may not follow is said to be the trouble; and it makes nobody who
-// is primary follow.
+// A token that may not follow is said to be the trouble, once; and it makes nobody
+// who is primary follow.
 func TestATokenThatMayNotFollow(t *testing.T) {
 	primary, standby, other := open(t), open(t, asStandby), open(t)
 	standby.follow(primary.url, "admin")
@@ -188,10 +193,52 @@ func TestATokenThatMayNotFollow(t *testing.T) {
 	if err := standby.Ready(); err == nil {
 		t.Error("a standby that cannot follow says that it is ready")
 	}
+	if problem := standby.problem(); !strings.Contains(problem, "refused: 422") {
+		t.Errorf("its status says %q", problem)
+	}
 	stop := other.follow(primary.url, "admin")
 	until(func() bool { return primary.streams.Load() > 1 && primary.SubCount() == 0 })
 	stop()
 	if other.Role() != gateway.Primary {
 		t.Error("a stream that tells no lineage made a primary follow")
+	}
+}
+
+// A promoted gateway that is not let in where it once followed says so once, and
+// again when it is for another reason; in its status it says so as long as that
+// lasts.
+func TestAPromotedGatewayThatIsNotLetIn(t *testing.T) {
+	first, second := open(t), open(t, asStandby)
+	first.put(1, 3)
+	token := first.token()
+	second.catchUp(first, token)
+	if err := second.Promote("second"); err != nil {
+		t.Fatal(err)
+	}
+	var asked, answer atomic.Int32
+	answer.Store(http.StatusUnauthorized)
+	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(int(answer.Load()))
+	}))
+	defer door.Close()
+	second.follow(door.URL, token)
+	for _, status := range []int32{http.StatusUnauthorized, http.StatusForbidden} {
+		answer.Store(status)
+		says := fmt.Sprint("refused: ", status)
+		second.log.await(says)
+		before := asked.Load()
+		until(func() bool { return asked.Load() > before })
+		if n := second.log.count(says); n != 1 {
+			t.Errorf("it says %q %d times", says, n)
+		}
+		if problem := second.problem(); !strings.Contains(problem, says) {
+			t.Errorf("its status says %q, want %q", problem, says)
+		}
+	}
+	answer.Store(http.StatusServiceUnavailable)
+	until(func() bool { return second.problem() == "" })
+	if n := second.log.count(`"level":"warn","error":"refused`); n != 2 {
+		t.Errorf("%d warnings, want one for each reason", n)
 	}
 }

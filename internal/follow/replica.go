@@ -8,7 +8,6 @@ import (
 
 	"github.com/replication-gateway/gateway/client"
 	"github.com/replication-gateway/gateway/internal/directory"
-	"github.com/replication-gateway/gateway/internal/gateway"
 )
 
 // replica takes over what a stream brings. It implements client.Handler.
@@ -136,16 +135,17 @@ func (r *replica) agree(beat *client.Heartbeat) error {
 	return fmt.Errorf("%w: the digests differ at seq_no %d", client.ErrStartOver, at.SeqNo)
 }
 
-// Disconnected takes note that the primary is out of reach.
+// Disconnected takes note that the primary is out of reach. What ends the
+// subscription is told by who began it.
 func (r *replica) Disconnected(err error, retryIn time.Duration) {
 	r.conn = nil
-	r.Gateway.SetUpstream(gateway.Upstream{URL: r.URL})
 	if retryIn >= 0 {
+		r.reached(false)
 		r.Logger.Warn().Err(err).Str("primary", r.URL).Dur("retry_in_ms", retryIn).Msg("the primary is out of reach")
 	}
 }
 
-func (r *replica) up() { r.Gateway.SetUpstream(gateway.Upstream{URL: r.URL, Up: true}) }
+func (r *replica) up() { r.reached(true) }
 
 func (r *replica) commit(committed *uint64) error {
 	if committed == nil {

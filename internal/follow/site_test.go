@@ -118,6 +118,16 @@ func (s *site) token() string {
 	return made.Token
 }
 
+// problem is why the gateway cannot follow, as its status says it.
+func (s *site) problem() string {
+	s.t.Helper()
+	var status struct{ Upstream struct{ Problem string } }
+	if err := json.Unmarshal(s.call("GET", "/replication", ""), &status); err != nil {
+		s.t.Fatal(err)
+	}
+	return status.Upstream.Problem
+}
+
 // follow has the gateway follow the one at a URL until the end of the test, or
 // until stop.
 func (s *site) follow(url, token string) (stop func()) {
