@@ -11,8 +11,8 @@ import (
 
 // keptCommit is a commit that a gateway has: its entries, as they are on disk.
 type keptCommit struct {
-	seqNo   uint64
-	entries []json.RawMessage
+	SeqNo   uint64            `json:"seq_no"`
+	Entries []json.RawMessage `json:"entries"`
 }
 
 // node is the node that the commit makes, 0 if it is another kind of commit.
@@ -21,35 +21,36 @@ func (c keptCommit) node() uint32 {
 		Type   string `json:"type"`
 		NodeID uint32 `json:"node_id"`
 	}
-	if len(c.entries) != 1 || json.Unmarshal(c.entries[0], &entry) != nil || entry.Type != "node.put" {
+	if len(c.Entries) != 1 || json.Unmarshal(c.Entries[0], &entry) != nil || entry.Type != "node.put" {
 		return 0
 	}
 	return entry.NodeID
 }
 
 func (c keptCommit) equal(other keptCommit) bool {
-	return c.seqNo == other.seqNo && slices.EqualFunc(c.entries, other.entries, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
+	return c.SeqNo == other.SeqNo && slices.EqualFunc(c.Entries, other.Entries, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) })
 }
 
 // beyond returns the commits behind another one that are in the data folder of the
 // gateway, which is stopped.
-func (m *member) beyond(seqNo uint64) (commits []keptCommit) {
+func (m *member) beyond(seqNo uint64) []keptCommit {
 	m.t.Helper()
 	status, out, stderr := runToEnd(m.t, nil, "wal", "dump", m.dir)
 	if status != 0 {
 		m.t.Fatalf("wal dump: %d %s", status, stderr)
 	}
-	for line := range strings.Lines(out) {
-		var c struct {
-			SeqNo   uint64            `json:"seq_no"`
-			Entries []json.RawMessage `json:"entries"`
-		}
-		if err := json.Unmarshal([]byte(line), &c); err != nil {
+	return slices.DeleteFunc(m.keptCommits(out), func(c keptCommit) bool { return c.SeqNo <= seqNo })
+}
+
+// keptCommits reads the lines of "gateway wal dump", which what was kept aside has too.
+func (m *member) keptCommits(lines string) (commits []keptCommit) {
+	m.t.Helper()
+	for line := range strings.Lines(lines) {
+		var c keptCommit
+		if err := json.Unmarshal([]byte(line), &c); err != nil || len(c.Entries) == 0 {
 			m.t.Fatalf("%s: %v", line, err)
 		}
-		if c.SeqNo > seqNo {
-			commits = append(commits, keptCommit{c.SeqNo, c.Entries})
-		}
+		commits = append(commits, c)
 	}
 	return commits
 }
@@ -66,7 +67,7 @@ func (m *member) asides() []string {
 
 // aside returns the commits that the gateway has kept aside, in a file that was not
 // there before; none without such a file.
-func (m *member) aside(before []string) (commits []keptCommit) {
+func (m *member) aside(before []string) []keptCommit {
 	m.t.Helper()
 	files := slices.DeleteFunc(m.asides(), func(f string) bool { return slices.Contains(before, f) })
 	if len(files) == 0 {
@@ -79,21 +80,7 @@ func (m *member) aside(before []string) (commits []keptCommit) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		c := keptCommit{}
-		if err := json.Unmarshal([]byte(line), &c.entries); err != nil || len(c.entries) == 0 {
-			m.t.Fatalf("%s: %v", line, err)
-		}
-		var first struct {
-			SeqNo uint64 `json:"seq_no"`
-		}
-		if err := json.Unmarshal(c.entries[0], &first); err != nil {
-			m.t.Fatalf("%s: %v", line, err)
-		}
-		c.seqNo = first.SeqNo
-		commits = append(commits, c)
-	}
-	return commits
+	return m.keptCommits(string(text))
 }
 
 // nodesOf are the nodes that commits make.

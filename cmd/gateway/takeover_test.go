@@ -162,8 +162,8 @@ func (m *member) checkAside(c comeback) []keptCommit {
 		m.t.Fatalf("kept aside: nodes %v, want %v\n%s", nodesOf(kept), nodesOf(c.alone), m.log())
 	}
 	for i, k := range kept {
-		if k.seqNo != c.fork+1+uint64(i) {
-			m.t.Fatalf("kept aside: commit %d where %d was due", k.seqNo, c.fork+1+uint64(i))
+		if k.SeqNo != c.fork+1+uint64(i) {
+			m.t.Fatalf("kept aside: commit %d where %d was due", k.SeqNo, c.fork+1+uint64(i))
 		}
 	}
 	return kept

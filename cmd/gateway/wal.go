@@ -90,15 +90,10 @@ type walDumpCmd struct {
 // damage it ends with what could be read.
 func (c walDumpCmd) Run(io stdio) error {
 	out := bufio.NewWriterSize(io.out, 64<<10)
+	var line []byte
 	recovery, err := gateway.Dump(c.Dir, func(commit directory.Commit) error {
-		fmt.Fprintf(out, `{"seq_no":%d,"entries":[`, commit.SeqNo)
-		for i, entry := range commit.Encoded {
-			if i > 0 {
-				out.WriteByte(',')
-			}
-			out.Write(entry)
-		}
-		_, err := out.WriteString("]}\n")
+		line = commit.AppendLine(line[:0])
+		_, err := out.Write(line)
 		return err
 	})
 	err = errors.Join(err, out.Flush())

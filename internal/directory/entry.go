@@ -71,6 +71,19 @@ type Commit struct {
 	Encoded [][]byte // the JSON of each entry, in the order of Entries
 }
 
+// AppendLine appends the commit as operators are given it, as one line of JSON:
+// {"seq_no":N,"entries":[…]}. Its entries are its Encoded.
+func (c *Commit) AppendLine(b []byte) []byte {
+	b = fmt.Appendf(b, `{"seq_no":%d,"entries":[`, c.SeqNo)
+	for i, entry := range c.Encoded {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, entry...)
+	}
+	return append(b, "]}\n"...)
+}
+
 // DecodeCommit reads a record of the log. The commit keeps nothing of record:
 // Encoded share a copy of it, the rows have memory of their own. Any number of
 // goroutines may call it.

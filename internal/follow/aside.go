@@ -14,8 +14,9 @@ import (
 
 // keepAside writes what this gateway has, and the history there has not, to a
 // file in the data folder: the commits behind the fork, or behind the snapshot
-// there where the epoch is the same, as JSON lines; or, where nothing is shared
-// or the log does not reach back, the whole state as a backup.
+// there where the epoch is the same, as the lines that "gateway wal dump" prints;
+// or, where nothing is shared or the log does not reach back, the whole state as a
+// backup.
 func (r *replica) keepAside(snapshot uint64) error {
 	g := r.Gateway
 	if !g.HasState() {
@@ -38,8 +39,11 @@ func (r *replica) keepAside(snapshot uint64) error {
 	err := wholefile.Write(path, func(w io.Writer) error {
 		out := bufio.NewWriter(w)
 		err := g.Records(from, func(record []byte) error {
-			out.Write(record)
-			return out.WriteByte('\n')
+			commit, err := directory.DecodeCommit(record)
+			if err == nil {
+				_, err = out.Write(commit.AppendLine(nil))
+			}
+			return err
 		})
 		return errors.Join(err, out.Flush())
 	})

@@ -2,6 +2,7 @@ package follow_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,6 +38,17 @@ func (s *site) aside(suffix string) string {
 	return string(text)
 }
 
+// dump returns the commits after one, as "gateway wal dump" prints them.
+func (s *site) dump(after uint64) string {
+	s.t.Helper()
+	var lines strings.Builder
+	for record := range strings.Lines(s.records(after)) {
+		after++
+		fmt.Fprintf(&lines, `{"seq_no":%d,"entries":%s}`+"\n", after, strings.TrimSpace(record))
+	}
+	return lines.String()
+}
+
 // keptWhole fails the test unless what was kept aside is the whole state.
 func (s *site) keptWhole(at directory.Position, state *directory.State) {
 	s.t.Helper()
@@ -57,7 +69,7 @@ func TestWhatAStandbyAloneHasIsKeptAside(t *testing.T) {
 	fork := ahead.at().SeqNo
 	primary.put(101, 103)
 	ahead.catchUp(primary, token)
-	alone := ahead.records(fork)
+	alone := ahead.dump(fork)
 	if strings.Count(alone, "\n") != 3 {
 		t.Fatalf("it alone has\n%s", alone)
 	}
@@ -89,7 +101,7 @@ func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
 	from := primary.at()
 	primary.put(4, 6)
 	standby.catchUp(primary, token)
-	alone := standby.records(from.SeqNo)
+	alone := standby.dump(from.SeqNo)
 	primary.close()
 
 	primary = open(t, in(copied))

@@ -146,7 +146,7 @@ func TestAPromotedGatewayFollowsALaterOne(t *testing.T) {
 	third.catchUp(second, token)
 	fork := second.at().SeqNo
 	second.put(7, 9) // which the third has not got
-	alone := second.records(fork)
+	alone := second.dump(fork)
 	if err := third.Promote("third"); err != nil {
 		t.Fatal(err)
 	}
