@@ -129,13 +129,18 @@ func TestPromotion(t *testing.T) {
 	standby := startStandby(t, newDir, old, token)
 	other := startStandby(t, t.TempDir(), standby, token)
 	old.kill()
+	standby.awaitLog("the primary is out of reach")
 
 	env := []string{"GATEWAY_URL=http://" + standby.addr, "GATEWAY_TOKEN=" + testToken}
-	if status, out, stderr := runToEnd(t, env, "promote"); status != 0 || !strings.Contains(out, "is primary at ") {
-		t.Fatalf("promote: %d %s%s", status, out, stderr)
-	}
+	fork := standby.position()
+	status, out, stderr := runToEnd(t, env, "promote")
 	before := standby.position()
-	if status, out, _ := runToEnd(t, env, "promote"); status != 0 || !strings.Contains(out, before) {
+	for _, want := range []string{"is primary at " + before, "goes on from     " + fork + ",", "OUT OF REACH", "MAY BE MISSING"} {
+		if status != 0 || !strings.Contains(out, want) {
+			t.Fatalf("promote: %d %s%s, want %q", status, out, stderr, want)
+		}
+	}
+	if status, out, _ := runToEnd(t, env, "promote"); status != 0 || !strings.Contains(out, before) || !strings.Contains(out, "nothing was done") {
 		t.Errorf("promote again: %d %s, want nothing done at %s", status, out, before)
 	}
 	standby.put(11, 15)
