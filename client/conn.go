@@ -22,6 +22,7 @@ import (
 // that nobody calls Next on is given up by the gateway after a while.
 type Conn struct {
 	ws      *websocket.Conn
+	link    *link           // under ws
 	reading context.Context // what is read is read under it
 	hangUp  context.CancelFunc
 
@@ -49,9 +50,9 @@ const (
 	assumedInterval = 15 * time.Second
 )
 
-func newConn(ws *websocket.Conn, since *Position) *Conn {
+func newConn(ws *websocket.Conn, link *link, since *Position) *Conn {
 	ws.SetReadLimit(maxFrame)
-	c := &Conn{ws: ws, silence: 2 * assumedInterval}
+	c := &Conn{ws: ws, link: link, silence: 2 * assumedInterval}
 	if since != nil {
 		p := *since
 		c.stream.asked = &p
@@ -94,6 +95,9 @@ func (c *Conn) next() (Frame, error) {
 		}
 		f, err := c.stream.accept(b)
 		if err != nil {
+			if lost := c.link.lost(); lost != nil { // in the middle of the frame
+				err = lost
+			}
 			return nil, c.cut(err)
 		}
 		if beat, ok := f.(*Heartbeat); ok {

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -344,6 +345,29 @@ func TestAck(t *testing.T) {
 	want := []string{`{"type":"ack","epoch":"e","seq_no":1}`, `{"type":"ack","epoch":"e-2","seq_no":18446744073709551615}`}
 	if got := <-heard; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestAFrameThatIsCutIsALostConnection: wherever in a frame the connection ends,
+// compressed or not, that is no fault of what the gateway said.
+func TestAFrameThatIsCutIsALostConnection(t *testing.T) {
+	h := start(t)
+	var b directory.Batch
+	for id := range uint32(1000) {
+		b.Ops = append(b.Ops, directory.OpOf(putNode(id+1, rand.Text()+rand.Text()))) // hard to compress
+	}
+	do(h, b)
+	for _, compression := range []bool{false, true} {
+		for _, bytes := range []int64{2_000, 10_000, 20_000} { // all in the snapshot's one frame
+			h.proxy.limit(func() int64 { return bytes })
+			o := h.client(adminToken)
+			o.Compression = compression
+			c := dial(t, o)
+			next(t, c)
+			if err := failure(t, c); errors.Is(err, client.ErrProtocol) || !strings.Contains(err.Error(), "connection lost") {
+				t.Errorf("compression %t, cut after %d bytes: %v", compression, bytes, err)
+			}
+		}
 	}
 }
 

@@ -37,15 +37,16 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	}
 	opening, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
+	httpClient, linking := linked(o.httpClient())
 	ws, answer, err := websocket.Dial(opening, o.subscribeURL(), &websocket.DialOptions{
-		HTTPClient:      o.httpClient(),
+		HTTPClient:      httpClient,
 		HTTPHeader:      http.Header{"Authorization": {"Bearer " + o.Token}},
 		Subprotocols:    []string{subprotocol},
 		CompressionMode: compression,
 	})
 	switch {
 	case err == nil:
-		return newConn(ws, o.Since), nil
+		return newConn(ws, linking.link, o.Since), nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case answer != nil && answer.StatusCode != http.StatusSwitchingProtocols:

@@ -50,6 +50,11 @@ func TestCutsLoseNothing(t *testing.T) {
 			if h.proxy.cuts() < 5 {
 				t.Errorf("only %d connections were cut", h.proxy.cuts())
 			}
+			for _, err := range w.losses() {
+				if errors.Is(err, client.ErrProtocol) {
+					t.Errorf("a stream that was cut ended with: %v", err)
+				}
+			}
 			t.Logf("%d cuts, %d streams, %d snapshots", h.proxy.cuts(), w.dials.Load(), w.snapshots.Load())
 		})
 	}
