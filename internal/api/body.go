@@ -14,7 +14,8 @@ import (
 const maxSmallBody = 1 << 20
 
 // readBody returns the body of a request. The error is errUnsupported for one
-// that is no JSON and errTooLarge for one over limit bytes.
+// that is no JSON, errTooLarge for one over limit bytes and errTooSlow for one that
+// came too slowly.
 func (c *call) readBody(limit int64) ([]byte, error) {
 	if err := c.jsonContent(); err != nil {
 		return nil, err
@@ -25,6 +26,9 @@ func (c *call) readBody(limit int64) ([]byte, error) {
 	b, err := readAll(http.MaxBytesReader(c.w, c.Body, limit), c.ContentLength)
 	if _, over := errors.AsType[*http.MaxBytesError](err); over {
 		return nil, fmt.Errorf("%w: the limit for the body is %d bytes", errTooLarge, limit)
+	}
+	if errors.Is(err, errTooSlow) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: it broke off", errMalformed)

@@ -69,6 +69,9 @@ func (s *Server) forward(c *call) error {
 	req.Header.Set("X-Request-Id", c.id)
 	req.Header.Set(hops, strconv.Itoa(passed+1))
 	resp, err := forwarder.Do(req)
+	if errors.Is(err, errTooSlow) {
+		return err
+	}
 	if err != nil {
 		s.options.Logger.Warn().Err(err).Str("request_id", c.id).Msg("a write could not be passed on")
 		return errPrimaryUnreachable

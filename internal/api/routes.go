@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -111,7 +112,12 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 		c := callOf(w)
 		c.Request = r // with chi's parameters
 		c.route = rt.pattern
-		if err := s.run(rt, c); err != nil {
+		err := s.run(rt, c)
+		if errors.Is(err, errTooSlow) {
+			c.w.status = http.StatusRequestTimeout // for log and metrics, nothing of it is sent
+			panic(http.ErrAbortHandler)
+		}
+		if err != nil {
 			s.refuse(c, err)
 		}
 	}

@@ -76,4 +76,6 @@ func New(o Options) *Server {
 }
 
 // Handler returns the handler of all routes.
-func (s *Server) Handler() http.Handler { return s.observed(s.secured(s.crossOrigin(s.router()))) }
+func (s *Server) Handler() http.Handler {
+	return s.observed(paced(s.secured(s.crossOrigin(s.router()))))
+}
