@@ -55,14 +55,17 @@ func (m *member) keptCommits(lines string) (commits []keptCommit) {
 	return commits
 }
 
-// asides are the files in which the gateway kept aside what it alone had.
+// asides are the files in which the gateway kept aside what it alone had. One that it
+// was killed over is none: its name goes on.
 func (m *member) asides() []string {
 	m.t.Helper()
 	files, err := filepath.Glob(filepath.Join(m.dir, "aside-*"))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return files
+	return slices.DeleteFunc(files, func(f string) bool {
+		return !strings.HasSuffix(f, ".jsonl") && !strings.HasSuffix(f, ".snapshot")
+	})
 }
 
 // aside returns the commits that the gateway has kept aside, in a file that was not

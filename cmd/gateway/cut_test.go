@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,13 +40,17 @@ func TestNetworkCut(t *testing.T) {
 	if !inNetworkOfItsOwn(t) {
 		return
 	}
-	random := seeded(t)
+	inFleets(t, *cutRounds, cutNetwork)
+}
+
+// cutNetwork cuts the network of one fleet so many times.
+func cutNetwork(t *testing.T, random *rand.Rand, rounds int) {
 	primary, addr := newPrimaryAtCable(t)
 	standby := primary.newStandby(t, addr)
 
 	var nodes atomic.Uint32
 	order := random.Perm(len(cuts))
-	for round := range *cutRounds {
+	for round := range rounds {
 		var writing fleetLoad
 		writing.begin(primary.process, &nodes)
 		writing.await(20)
@@ -79,11 +84,15 @@ func TestTakeoverInACutNetwork(t *testing.T) {
 	if !inNetworkOfItsOwn(t) {
 		return
 	}
-	random := seeded(t)
+	inFleets(t, *cutRounds, takeOverInACutNetwork)
+}
+
+// takeOverInACutNetwork has so many fleets parted.
+func takeOverInACutNetwork(t *testing.T, random *rand.Rand, rounds int) {
 	var nodes atomic.Uint32
 	aside := 0
 	order := random.Perm(len(cuts))
-	for round := range *cutRounds {
+	for round := range rounds {
 		old, addr := newPrimaryAtCable(t)
 		heir, other := old.newStandby(t, addr), old.newStandby(t, addr)
 		var before, after fleetLoad

@@ -118,7 +118,11 @@ func (s *scene) aWhile() time.Duration { return time.Duration(1+s.random.IntN(20
 // end all hold the same.
 func TestFleetUnderAccidents(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	inFleets(t, *fleetRounds, underAccidents)
+}
+
+// underAccidents has so many accidents happen to one fleet.
+func underAccidents(t *testing.T, random *rand.Rand, rounds int) {
 	primary := newPrimary(t, "--heartbeat", "100ms", "--sync-standbys", "1", "--ack-timeout", "1s")
 	wires, standbys := make([]*wire, 2), make([]*member, 2)
 	for i := range standbys {
@@ -135,7 +139,7 @@ func TestFleetUnderAccidents(t *testing.T) {
 	var writing fleetLoad
 	var nodes atomic.Uint32
 	happened := map[string]int{}
-	for range *fleetRounds {
+	for range rounds {
 		writing.begin(primary.process, &nodes)
 		writing.await(20)
 		i, accident := random.IntN(2), accidents[random.IntN(len(accidents))]

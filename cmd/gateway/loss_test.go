@@ -16,13 +16,17 @@ import (
 // has not is kept aside.
 func TestWhatIsLostIsWhatWasReported(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	inFleets(t, *takeoverRounds, loseUnacknowledged)
+}
+
+// loseUnacknowledged has one pair of gateways lose so many primaries.
+func loseUnacknowledged(t *testing.T, random *rand.Rand, rounds int) {
 	primary := newPrimary(t, "--heartbeat", "100ms")
 	w := newWire(t, primary.addr)
 	heir := primary.newStandby(t, w.addr())
 	var nodes atomic.Uint32
 	acked, lost, reported := []uint32{}, 0, uint64(0)
-	for range *takeoverRounds {
+	for range rounds {
 		heir.reach(primary.position())
 		var writing fleetLoad
 		writing.begin(primary.process, &nodes)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"syscall"
 	"testing"
@@ -138,6 +139,21 @@ func keepReading(ctx context.Context, t *testing.T, addr string, reader *hubtest
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
+	}
+}
+
+// roundsOfAFleet is how many rounds one fleet goes through.
+const roundsOfAFleet = 20
+
+// inFleets goes through so many rounds with one fleet after the other. Each of them is
+// a test of its own, with which its processes and folders go: a long run takes no more
+// of the disk than a short one.
+func inFleets(t *testing.T, rounds int, test func(t *testing.T, random *rand.Rand, rounds int)) {
+	random := seeded(t)
+	for fleet := 1; rounds > 0 && !t.Failed(); fleet++ {
+		some := min(rounds, roundsOfAFleet)
+		t.Run(fmt.Sprint("fleet ", fleet), func(t *testing.T) { test(t, random, some) })
+		rounds -= some
 	}
 }
 

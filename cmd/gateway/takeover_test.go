@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -45,7 +46,11 @@ var takeovers = []struct {
 // it alone had, and holds the same. Or its data never comes back.
 func TestTakeovers(t *testing.T) {
 	t.Parallel()
-	random := seeded(t)
+	inFleets(t, *takeoverRounds, losePrimaries)
+}
+
+// losePrimaries has one fleet lose so many primaries.
+func losePrimaries(t *testing.T, random *rand.Rand, rounds int) {
 	fleet := newFleet(t, 2, "--heartbeat", "100ms", "--sync-standbys", "1", "--ack-timeout", "1s")
 	var reading sync.WaitGroup
 	streams, hangUp := context.WithCancel(t.Context())
@@ -58,7 +63,7 @@ func TestTakeovers(t *testing.T) {
 	order := random.Perm(len(takeovers))
 	chain := false // the last one follows the one before it, not the primary
 	aside := 0
-	for round := range *takeoverRounds {
+	for round := range rounds {
 		how := takeovers[order[round%len(order)]]
 		old, heir, other := fleet[0], fleet[1], fleet[2]
 		slow := fleet[random.IntN(len(fleet))]
@@ -146,7 +151,9 @@ func (m *member) comeBack(t *testing.T, c *comeback, behind *member, lost bool) 
 		m.startAfresh(t, behind)
 	} else {
 		c.itself = strings.Contains(m.log(), `"message":"demoted`)
-		c.alone = m.beyond(c.fork)
+		if !c.itself { // else it may have been killed while it let go of that
+			c.alone = m.beyond(c.fork)
+		}
 		m.follow(t, behind)
 	}
 	m.awaitLog(`,"message":"following`)
