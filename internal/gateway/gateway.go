@@ -74,7 +74,8 @@ type Gateway struct {
 	written   chan struct{} // closed when the writer is through
 	crowded   bool          // the group before had several proposals; the writer's own
 
-	keeping    sync.Mutex // held while a snapshot is stored or all is replaced; taken after writing
+	replacing  atomic.Bool // somebody waits for keeping to replace all
+	keeping    sync.Mutex  // held while a snapshot is stored or all is replaced; taken after writing
 	snapshots  snapshots
 	background sync.WaitGroup // what else runs until Close
 

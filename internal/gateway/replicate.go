@@ -96,6 +96,8 @@ func (g *Gateway) Adopt(state *directory.State, lineage directory.Lineage, distr
 	}
 	before, s := g.Lineage().Current(), describe(state)
 	s.Lineage = walLineage(lineage)
+	g.replacing.Store(true) // hurries a snapshot that is being stored
+	defer g.replacing.Store(false)
 	g.keeping.Lock() // a snapshot of what is replaced must not be stored behind it
 	defer g.keeping.Unlock()
 	err := g.log.Replace(s, func(w io.Writer) error {

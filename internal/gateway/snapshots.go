@@ -94,8 +94,9 @@ func (g *Gateway) saveSnapshot() {
 	// Also if it fails: the next attempt comes after as much log again.
 	g.snapshots.logged.Store(0)
 	var size int64
+	t := turns{rest: restOfSnapshot, hurry: func() bool { return g.closes() || g.replacing.Load() }, began: start}
 	err := g.log.SaveSnapshot(describe(state), func(w io.Writer) (err error) {
-		size, err = writeRows(w, state, g.turns().giveWay)
+		size, err = writeRows(w, state, t.giveWay)
 		return err
 	})
 	if err == nil {
@@ -149,8 +150,9 @@ func writeRows(w io.Writer, s *directory.State, giveWay func()) (total int64, er
 func (g *Gateway) WriteSnapshot(w io.Writer, state *directory.State) error {
 	s := describe(state)
 	s.Lineage = walLineage(g.Lineage().UpTo(s.SeqNo))
+	t := turns{rest: restOfBackup, hurry: g.closes, began: time.Now()}
 	return wal.EncodeSnapshot(w, s, func(w io.Writer) error {
-		_, err := writeRows(w, state, g.turns().giveWay)
+		_, err := writeRows(w, state, t.giveWay)
 		return err
 	})
 }
