@@ -20,8 +20,8 @@ type Frame interface {
 
 // Heartbeat says that the gateway is there, and how far the stream has come.
 type Heartbeat struct {
-	// Position: everything up to it has come. The first of a stream that is not
-	// resumed has seq_no 0.
+	// Position: everything up to it has come. Before the snapshot of a stream that
+	// is not resumed it has seq_no 0.
 	Position
 	At       Time          // by the gateway's clock
 	Interval time.Duration // between heartbeats
@@ -34,7 +34,7 @@ type Heartbeat struct {
 
 	// Of replica streams. Committed is the newest commit that may be shown, where
 	// the gateway tells. Digest is that of the whole state at Position, of
-	// unfiltered streams. Lineage comes with the first heartbeat.
+	// unfiltered streams, unless a snapshot is due. Lineage comes with the first heartbeat.
 	Committed *uint64
 	Digest    *uint64
 	Lineage   Lineage

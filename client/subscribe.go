@@ -33,7 +33,8 @@ type Handler interface {
 
 	// Heartbeat tells that the handler has everything up to beat.Position, also
 	// where that is further on than the last commit it may see. It has seq_no 0
-	// if a snapshot is still due: then the handler stays where it stands.
+	// if the first snapshot of a stream is still due: then the handler stays where
+	// it stands.
 	Heartbeat(ctx context.Context, beat *Heartbeat) error
 
 	// Disconnected tells that the stream has ended, or could not be opened, and how

@@ -1,13 +1,12 @@
 package follow_test
 
 import (
-	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
 	"github.com/replication-gateway/gateway/internal/hub"
 )
@@ -109,6 +108,25 @@ func TestGoingOnThroughEpochs(t *testing.T) {
 	}
 }
 
+// A standby waits for its snapshot as long as it takes, be it a queue of others,
+// however short the heartbeat: it hears from its primary meanwhile.
+func TestWaitingForASnapshotIsNoSilence(t *testing.T) {
+	primary, standby := open(t, func(o *gateway.Options) { o.Heartbeat = 300 * time.Millisecond }), open(t, asStandby)
+	primary.fill()
+	token := primary.token()
+	var batch hub.Batch
+	for range 40 { // more than read at a time, and none reads more than what it begins with
+		reader := primary.subscribe(nil)
+		reader.Next(&batch, 1)
+		reader.Next(&batch, 1)
+	}
+	standby.follow(primary.url, token)
+	standby.equals(primary)
+	if lost := standby.log.count("the primary is out of reach"); lost != 0 {
+		t.Errorf("the standby gave up %d times before it had its snapshot", lost)
+	}
+}
+
 // A snapshot that breaks off leaves what was there, on disk too; the next one
 // replaces it.
 func TestASnapshotThatBreaksOffLeavesWhatWasThere(t *testing.T) {
@@ -116,14 +134,7 @@ func TestASnapshotThatBreaksOffLeavesWhatWasThere(t *testing.T) {
 	standby.put(1, 3)
 	before, at := standby.State()
 	standby.Demote()
-	for batch := range uint32(4) {
-		var ops []directory.Op
-		for i := range uint32(1000) {
-			hostname := rand.Text() + rand.Text() + rand.Text() + rand.Text() // hard to compress
-			ops = append(ops, directory.OpOf(directory.PutNode{Node: directory.Node{NodeID: 1000*batch + i + 1, Hostname: hostname, Tags: []string{}}}))
-		}
-		do(primary, directory.Batch{Ops: ops})
-	}
+	primary.fill()
 	token := primary.token()
 	url, mend := breakingWay(t, strings.TrimPrefix(primary.url, "http://"), 150_000)
 	standby.follow(url, token)

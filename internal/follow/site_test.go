@@ -2,6 +2,7 @@ package follow_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -159,6 +160,19 @@ func (s *site) put(from, to uint32) {
 	s.t.Helper()
 	for id := from; id <= to; id++ {
 		do(s, directory.PutNode{Node: directory.Node{NodeID: id, Tags: []string{}}})
+	}
+}
+
+// fill writes a state whose snapshot comes in several parts, also when compressed.
+func (s *site) fill() {
+	s.t.Helper()
+	for batch := range uint32(4) {
+		var ops []directory.Op
+		for i := range uint32(1000) {
+			hostname := rand.Text() + rand.Text() + rand.Text() + rand.Text() // hard to compress
+			ops = append(ops, directory.OpOf(directory.PutNode{Node: directory.Node{NodeID: 1000*batch + i + 1, Hostname: hostname, Tags: []string{}}}))
+		}
+		do(s, directory.Batch{Ops: ops})
 	}
 }
 

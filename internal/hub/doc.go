@@ -8,11 +8,14 @@
 // What a subscriber may rely on:
 //
 //   - Order. Its first frame is a heartbeat that says whether it was resumed.
-//     If it was not, a snapshot follows. After that come deltas, each saying in
-//     prev_seq_no which frame it follows, without a gap and without a repeat.
+//     If it was not, a snapshot is next but for heartbeats. After that come
+//     deltas, each saying in prev_seq_no which frame it follows, without a gap
+//     and without a repeat.
 //   - Atomicity. A commit is either whole within one frame or cut into frames of
 //     its own, of which all but the last say "more". A snapshot is cut likewise.
 //     What has begun is finished before anything else is sent.
+//   - Signs of life. A heartbeat comes every interval, also while the subscriber
+//     waits for a snapshot; it then says what the stream has said already.
 //   - Catching up. A subscriber that falls out of the window gets a fresh
 //     snapshot. One that is reading a snapshot keeps the commits after it
 //     available until it has caught up, as long as the window stays below twice

@@ -58,3 +58,26 @@ func TestEncodings(t *testing.T) {
 	}
 	equal(t, frames[b], frames[a])
 }
+
+// TestQueueIsNoPlaceToResumeAt: a heartbeat that comes before the snapshot leads
+// nobody to think that it holds something.
+func TestQueueIsNoPlaceToResumeAt(t *testing.T) {
+	m, subs := crowdAtTheDoor(t, maxSeats)
+	reading(subs)
+	e := &Encoding{Wrap: func(h Header, b []byte) []byte { return fmt.Appendf(b, " resumable %v", h.Resumable) }}
+	f := NewFeed()
+	s, err := m.AddSub(SubOptions{})
+	must(t, err)
+	f.Add(s, e, nil)
+	serve(f)
+	m.tick()
+	for range 2 {
+		if got := serve(f)[s]; len(got) == 1 {
+			contains(t, got[0], `"seq_no":0,`)
+			contains(t, got[0], "} resumable false")
+		} else {
+			t.Errorf("came %q, want a heartbeat", got)
+		}
+		m.tick()
+	}
+}

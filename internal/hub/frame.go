@@ -144,6 +144,7 @@ type beat struct {
 	reason    string
 	digest    uint64
 	digested  bool   // digest is told
+	resumable bool   // a subscriber can be resumed at seq
 	extra     string // further members, encoded, without a leading comma
 }
 
@@ -175,7 +176,7 @@ func (f framer) heartbeat(enc *Encoding, h beat, at time.Time) []byte {
 		b = append(b, h.extra...)
 	}
 	b = append(b, '}')
-	return enc.wrap(Header{Heartbeat, f.epoch, h.seq, !h.first || h.resumed}, b)
+	return enc.wrap(Header{Heartbeat, f.epoch, h.seq, h.resumable}, b)
 }
 
 // spare is what an encoding may append to a frame without making it grow.

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,4 +111,117 @@ func TestHeartbeatStops(t *testing.T) {
 		advance(time.Minute)
 		equal(t, types(r.sub), nil)
 	})
+}
+
+// TestHeartbeatsWhileWaiting: who queues for a seat, or for what is being encoded,
+// is sent heartbeats that say what its stream has said already.
+func TestHeartbeatsWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, mod := start(Options{MaxCommits: 2, MaxFrame: 100})
+		stop := m.StartHeartbeat(time.Second)
+		defer stop()
+		wide := func() Commit { // needs several frames, and so does a snapshot with it
+			return mod.commit(make([]change, 10)...)
+		}
+		for key := range 40 {
+			c := mod.commit(change{key: key})
+			m.PushDelta(mod.head(), c)
+		}
+		fallen := join(t, m, mod, SubOptions{Class: all, Ahead: true, Digest: true})
+		stood := mod.last
+		for range 3 {
+			c := wide()
+			m.PushDelta(mod.head(), c)
+		}
+		seated := make([]*reader, maxSeats)
+		for i := range seated {
+			seated[i] = newReader(m, mod, SubOptions{Class: all})
+			must(t, seated[i].connect(false))
+			for range 2 { // the heartbeat, and the first part
+				_, err := seated[i].next(1)
+				must(t, err)
+			}
+		}
+		joiner := newReader(m, mod, SubOptions{Class: all, Ahead: true, Digest: true})
+		must(t, joiner.connect(false))
+		must(t, joiner.drain())
+
+		m.tick()
+		m.tick()
+		equal(t, undated(frames(joiner.sub)), []string{`{"type":"heartbeat","epoch":"e1","seq_no":0,"committed_seq_no":0,"interval_ms":1000}`})
+		equal(t, undated(frames(fallen.sub)), []string{
+			fmt.Sprintf(`{"type":"heartbeat","epoch":"e1","seq_no":%d,"committed_seq_no":%d,"interval_ms":1000}`, stood, stood)})
+		for range 3 {
+			m.tick()
+			for _, r := range []*reader{joiner, fallen} {
+				n, err := r.next(1 << 20)
+				must(t, err)
+				if n != 1 {
+					t.Errorf("%d frames at an interval, want a heartbeat", n)
+				}
+			}
+		}
+		for _, r := range append(seated, joiner, fallen) {
+			must(t, r.drain())
+			must(t, r.check())
+			m.RemoveSub(r.sub)
+		}
+		idle(t, m)
+	})
+}
+
+// TestHeartbeatsWhileEncoding: likewise while something is encoded beside the
+// writer, for the one that it is for and for those who wait for it as well.
+func TestHeartbeatsWhileEncoding(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	release := make(chan struct{})
+	m.Push(State{Digest: 0xa0, Parts: func(Class, int) [][]byte { <-release; return nil }})
+	f, subs := feedOf(t, m, 2, all)
+	for s, got := range serve(f) {
+		if len(got) != 1 {
+			t.Errorf("subscriber %v began with %q", s.Owner(), got)
+		}
+	}
+	beats := func(want string) {
+		t.Helper()
+		m.tick()
+		<-f.Wake()
+		got := serve(f)
+		for _, s := range subs {
+			equal(t, undated(got[s]), []string{want})
+		}
+	}
+	beats(`{"type":"heartbeat","epoch":"e","seq_no":0,"interval_ms":0}`)
+	release <- struct{}{}
+	serveUntil(f, subs...)
+
+	// Of a position that has gone on invisibly only what was sent counts: the delta
+	// under way follows on that.
+	m.PushDelta(State{SeqNo: 1}, fixed(1))
+	serveUntil(f, subs...)
+	large := fixed(2, "2")
+	entries := large.Entries
+	large.Bytes = briefBytes + 1
+	large.Entries = func(c Class) [][]byte { <-release; return entries(c) }
+	m.PushDelta(State{SeqNo: 2}, large)
+	serve(f)
+	beats(`{"type":"heartbeat","epoch":"e","seq_no":0,"interval_ms":0}`)
+	close(release)
+	for _, got := range serveUntil(f, subs...) {
+		equal(t, got, []string{`{"type":"delta","epoch":"e","prev_seq_no":0,"seq_no":2,"entries":[2]}`})
+	}
+	for _, s := range subs {
+		m.RemoveSub(s)
+	}
+	idle(t, m)
+}
+
+// undated takes the time out of heartbeats.
+func undated(frames []string) (list []string) {
+	for _, f := range frames {
+		before, rest, _ := strings.Cut(f, `"at":"`)
+		_, after, _ := strings.Cut(rest, `",`)
+		list = append(list, before+after)
+	}
+	return list
 }

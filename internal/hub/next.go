@@ -83,7 +83,7 @@ func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 		switch {
 		case s.piece != nil:
 			if !s.piece.ready {
-				return nil, ""
+				return m.wait(s)
 			}
 			typ := s.piece.typ
 			if frame := m.read(s, b); frame != nil {
@@ -96,7 +96,7 @@ func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 			s.end(s.farewell)
 		case m.lacksState(s):
 			if !m.seats.take(s) {
-				return nil, ""
+				return m.wait(s)
 			}
 			switch {
 			case s.generation == 0: // not resumed, which the greeting has told
@@ -120,8 +120,12 @@ func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 }
 
 // lacksState reports whether s can go on from a snapshot only.
-func (m *Manager) lacksState(s *Sub) bool {
-	return s.generation != m.generation || s.pos+1 < m.window.oldest
+func (m *Manager) lacksState(s *Sub) bool { return !m.leadsOn(s.generation, s.pos) }
+
+// leadsOn reports whether the window has what follows on a position that was
+// reached on a Push.
+func (m *Manager) leadsOn(generation, pos uint64) bool {
+	return generation == m.generation && pos+1 >= m.window.oldest
 }
 
 // limit is the newest commit that s may be given.
@@ -159,17 +163,37 @@ func (m *Manager) greet(s *Sub) []byte {
 		reason:    s.reason,
 		digest:    s.digest,
 		digested:  s.options.Digest && s.resumed,
+		resumable: s.resumed,
 		extra:     s.options.Greeting,
 	}, time.Now())
 }
 
-// beat is any later heartbeat.
+// beat is any later heartbeat of a subscriber that has all that is due.
 func (m *Manager) beat(s *Sub) []byte {
-	s.ticks = m.ticks
 	s.sent = s.pos
-	h := beat{seq: s.pos, committed: m.commit(s), ahead: s.options.Ahead, digested: s.options.Digest}
-	if h.digested {
-		h.digest = m.window.digest(s.pos)
+	m.commit(s)
+	return m.repeat(s)
+}
+
+// wait is what is due to a subscriber while it queues or something is encoded for
+// it: a heartbeat at each interval, so that it does not take the gateway for gone.
+func (m *Manager) wait(s *Sub) ([]byte, FrameType) {
+	if s.ticks == m.ticks {
+		return nil, ""
+	}
+	return m.repeat(s), Heartbeat
+}
+
+// repeat is a heartbeat that says what the stream has said already. A position
+// that the window does not know any more has no digest.
+func (m *Manager) repeat(s *Sub) []byte {
+	s.ticks = m.ticks
+	h := beat{seq: s.sent, resumable: s.generation != 0}
+	if s.options.Ahead {
+		h.ahead, h.committed = true, s.committed
+	}
+	if h.digested = s.options.Digest && m.leadsOn(s.generation, s.sent); h.digested {
+		h.digest = m.window.digest(s.sent)
 	}
 	return m.beats.get(beatKey{s.class.encoding, h}, m.framer)
 }

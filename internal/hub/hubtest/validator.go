@@ -193,10 +193,12 @@ func (v *Validator) heartbeat(f *Frame) error {
 	switch {
 	case f.Resumed != nil || f.Reason != "" || f.Lineage != nil:
 		return fmt.Errorf("only the first heartbeat tells how the stream began")
-	case !v.based:
-		return fmt.Errorf("heartbeat where a snapshot is due")
 	case *f.SeqNo < v.prev:
 		return fmt.Errorf("went back from %d", v.prev)
+	case !v.based && (*f.SeqNo > 0 || f.Digest != ""):
+		return fmt.Errorf("heartbeat that stands somewhere where a snapshot is due")
+	case !v.based:
+		return nil
 	}
 	if err := v.digest(f); err != nil {
 		return err

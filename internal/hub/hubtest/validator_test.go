@@ -58,12 +58,15 @@ func TestValidator(t *testing.T) {
 		{name: "a fresh snapshot in between", stream: []string{hello, state, delta(4, 5, false, 5), strings.Replace(state, "4", "9", 1), beat(9)}, oracle: visible},
 		{name: "heartbeat over what is invisible", stream: []string{hello, state, delta(4, 6, false, 5, 6), beat(7)}, oracle: visible},
 
+		{name: "heartbeats until the snapshot comes", stream: []string{hello, beat(0), beat(0), state, beat(4)}, oracle: visible},
+
 		{name: "no heartbeat first", fault: "first frame", stream: []string{state}},
 		{name: "resumed unasked", fault: "without a position", stream: []string{resumed}},
 		{name: "resumed elsewhere", fault: "another position", asked: &Position{"e", 3}, stream: []string{resumed}},
 		{name: "refused without a reason", fault: "reason", asked: &Position{"e", 3}, stream: []string{hello}},
 		{name: "delta before snapshot", fault: "snapshot is due", stream: []string{hello, delta(0, 1, false, 1)}},
-		{name: "heartbeat before snapshot", fault: "snapshot is due", stream: []string{hello, beat(1)}},
+		{name: "heartbeat ahead of its snapshot", fault: "snapshot is due", stream: []string{hello, beat(0), beat(1)}},
+		{name: "digest ahead of its snapshot", fault: "snapshot is due", stream: []string{hello, strings.Replace(beat(0), `"at"`, `"digest":"0000000000000000","at"`, 1)}},
 
 		{name: "ordered: a gap in prev_seq_no", fault: "prev_seq_no", stream: []string{hello, state, delta(5, 6, false, 6)}},
 		{name: "ordered: a heartbeat passed over", fault: "prev_seq_no", stream: []string{hello, state, beat(6), delta(4, 7, false, 7)}},

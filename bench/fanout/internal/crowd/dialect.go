@@ -87,7 +87,7 @@ func (sub *subscriber) follow(s *scanner) {
 	case 'h':
 		if !sub.joined {
 			if !bytes.Contains(head, []byte(`"resumed":true`)) {
-				if sub.resuming {
+				if sub.resuming && bytes.Contains(head, []byte(`"resumed":false`)) { // else it waits for its snapshot
 					sub.refused++
 				}
 				return
