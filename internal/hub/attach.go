@@ -21,10 +21,13 @@ func (m *Manager) attachSnapshot(s *Sub) {
 
 	class, state, framer := s.class, m.state, m.framer
 	m.encode(s, job{
-		piece:   p,
-		frames:  func() [][]byte { return framer.snapshot(state, class.classKey) },
-		settled: func() { m.snapshots.finished(class, p) },
-		long:    true,
+		piece:  p,
+		frames: func() [][]byte { return framer.snapshot(state, class.classKey) },
+		settled: func() {
+			m.snapshots.finished(class, p)
+			m.seats.encoded(p)
+		},
+		long: true,
 	})
 }
 

@@ -31,7 +31,7 @@
 //     same ones.
 //   - A crowd of joiners costs one snapshot. A few at a time are given it, so that
 //     not all of them fill their buffers at once; those that are slow keep nobody
-//     waiting for more than half a second.
+//     waiting for more than a quarter of a second each.
 //
 // What the goroutine that serves a [Feed] may rely on: [Sub.Next] returns at once.
 // What takes long to encode is encoded beside it.

@@ -92,6 +92,59 @@ func TestSeatsLapse(t *testing.T) {
 	})
 }
 
+// TestEncodingTakesNoSeatTime: who waits for a snapshot to be encoded has its time
+// when it is, and keeps out nobody meanwhile but those who would wait as well.
+func TestEncodingTakesNoSeatTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewManager(Options{Epoch: "e"})
+		release := make(chan struct{})
+		m.Push(State{Parts: func(c Class, max int) [][]byte {
+			if c == odd {
+				<-release
+			}
+			return [][]byte{make([]byte, max), make([]byte, max)}
+		}})
+		feed, subs := feedOf(t, m, 2*maxSeats, odd)
+		serve(feed)
+		advance(10 * seatTime)
+		var others []*Sub
+		for range maxSeats {
+			s, err := m.AddSub(SubOptions{Class: all})
+			must(t, err)
+			take(s, 1) // the heartbeat
+			others = append(others, s)
+		}
+		if got := reading(others); got != maxSeats-1 {
+			t.Errorf("%d of another class read while a snapshot is encoded, want %d", got, maxSeats-1)
+		}
+		advance(seatTime)
+		if got := reading(others[maxSeats-1:]); got != 1 {
+			t.Error("the last of another class does not read when the seats of the others have lapsed")
+		}
+		for _, s := range others {
+			m.RemoveSub(s)
+		}
+
+		close(release)
+		synctest.Wait()
+		if got := reading(subs); got != maxSeats {
+			t.Errorf("%d read when the snapshot is encoded, want %d", got, maxSeats)
+		}
+		advance(seatTime - time.Millisecond)
+		if got := reading(subs[maxSeats:]); got != 0 {
+			t.Errorf("%d more read before a seat has lapsed", got)
+		}
+		advance(time.Millisecond)
+		if got := reading(subs[maxSeats:]); got != maxSeats {
+			t.Errorf("%d more read when the seats have lapsed, want %d", got, maxSeats)
+		}
+		for _, s := range subs {
+			m.RemoveSub(s)
+		}
+		idle(t, m)
+	})
+}
+
 // TestSmallSnapshotsNeedNoSeat once they are handed out.
 func TestSmallSnapshotsNeedNoSeat(t *testing.T) {
 	m, _ := start(Options{})

@@ -64,7 +64,7 @@ func TestSnapshotsHaveABudget(t *testing.T) {
 	}
 	m.Push(state(0))
 	var subs []*Sub
-	for seq := uint64(1); seq <= 8; seq++ {
+	for seq := uint64(1); seq <= maxSeats; seq++ {
 		s, err := m.AddSub(SubOptions{})
 		must(t, err)
 		take(s, 200) // heartbeat and the first part
@@ -78,8 +78,8 @@ func TestSnapshotsHaveABudget(t *testing.T) {
 	}
 	for _, s := range subs {
 		frames(s)
-		if st := s.Stats(); st.SeqNo != 8 {
-			t.Errorf("a reader ended at %d, want 8", st.SeqNo)
+		if st := s.Stats(); st.SeqNo != maxSeats {
+			t.Errorf("a reader ended at %d, want %d", st.SeqNo, maxSeats)
 		}
 	}
 	if m.snapshots.bytes != 0 {
