@@ -200,6 +200,7 @@ func BenchmarkSnapshotParts(b *testing.B) {
 	v := NewView(AccessAdmin)
 	b.ReportAllocs()
 	for b.Loop() {
-		v.SnapshotParts(s, 256<<10)
+		for range v.SnapshotParts(s, 256<<10) {
+		}
 	}
 }

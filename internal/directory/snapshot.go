@@ -1,9 +1,6 @@
 package directory
 
-import (
-	"bytes"
-	"iter"
-)
+import "iter"
 
 // Rows yields what the view sees of a frozen state: kind after kind, each
 // sorted by key.
@@ -98,17 +95,26 @@ func ofNetworks[R Record](v View, s *State, rows func(uint16) iter.Seq[R]) iter.
 	}
 }
 
-// SnapshotParts encodes what the view sees of a frozen state as JSON objects
-// with a list for each kind, together all rows. Each object is at most limit
-// bytes long, unless one row alone is larger; there is always at least one.
-func (v View) SnapshotParts(s *State, limit int) [][]byte {
-	p := partWriter{view: v, limit: limit}
-	p.open()
-	for kind, row := range v.Rows(s) {
-		p.row(kind, row)
+// SnapshotParts yields what the view sees of a frozen state as JSON objects with
+// a list for each kind, together all rows. Each object is at most limit bytes
+// long, unless one row alone is larger; there is always at least one. The bytes
+// are good until the next step.
+func (v View) SnapshotParts(s *State, limit int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		p := partWriter{view: v, limit: limit}
+		p.open()
+		for kind, row := range v.Rows(s) {
+			p.encoded = appendRecord(p.encoded[:0], row)
+			if p.full() {
+				if !yield(p.close()) {
+					return
+				}
+				p.open()
+			}
+			p.row(kind)
+		}
+		yield(p.close())
 	}
-	p.close()
-	return p.parts
 }
 
 // partWriter cuts rows into parts: {"networks":[…],"nodes":[…],…}, every kind
@@ -116,9 +122,8 @@ func (v View) SnapshotParts(s *State, limit int) [][]byte {
 type partWriter struct {
 	view    View
 	limit   int
-	parts   [][]byte
 	buf     []byte // the part being written
-	encoded []byte // the row being written
+	encoded []byte // the row to be written next
 	next    Kind   // the first kind whose list is not open yet
 	rows    int    // in this part
 	first   bool   // no row in the open list yet
@@ -144,13 +149,14 @@ func (p *partWriter) list(kind Kind) {
 	}
 }
 
-func (p *partWriter) row(kind Kind, row Record) {
-	p.encoded = appendRecord(p.encoded[:0], row)
+// full reports whether the next row belongs in another part.
+func (p *partWriter) full() bool {
 	const headings = 160 // what list and close may still add, at most
-	if p.rows > 0 && len(p.buf)+len(p.encoded)+headings > p.limit {
-		p.close()
-		p.open()
-	}
+	return p.rows > 0 && len(p.buf)+len(p.encoded)+headings > p.limit
+}
+
+// row writes the next row.
+func (p *partWriter) row(kind Kind) {
 	p.list(kind)
 	if !p.first {
 		p.buf = append(p.buf, ',')
@@ -160,11 +166,11 @@ func (p *partWriter) row(kind Kind, row Record) {
 	p.rows++
 }
 
-func (p *partWriter) close() {
+// close ends the part and returns it, good until the next open.
+func (p *partWriter) close() []byte {
 	p.list(numKinds)
 	if len(p.buf) > 1 {
 		p.buf = append(p.buf, ']')
 	}
-	p.buf = append(p.buf, '}')
-	p.parts = append(p.parts, bytes.Clone(p.buf))
+	return append(p.buf, '}')
 }

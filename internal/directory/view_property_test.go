@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -161,14 +162,14 @@ func TestFollowerHoldsWhatAFreshSnapshotShows(t *testing.T) {
 		}
 		start := rapid.IntRange(0, len(history)-1).Draw(t, "start")
 		f, fresh := follower{t: t}, follower{t: t}
-		f.snapshot(v.SnapshotParts(history[start].before, 600))
+		f.snapshot(partsOf(v, history[start].before, 600))
 		for _, c := range history[start:] {
 			for _, encoded := range v.Entries(&c.commit, c.footprint) {
 				if e := f.entry(encoded); e.SeqNo != c.commit.SeqNo {
 					t.Fatalf("commit %d brings %s", c.commit.SeqNo, encoded)
 				}
 			}
-			fresh.snapshot(v.SnapshotParts(c.after, 600))
+			fresh.snapshot(partsOf(v, c.after, 600))
 			if diff := differ(fresh.lines(), f.lines()); diff != "" {
 				t.Fatalf("view %s after commit %d, %q:%s", v, c.commit.SeqNo, lines(c.commit.Entries), diff)
 			}
@@ -255,14 +256,14 @@ func TestSnapshotPartsRespectTheLimit(t *testing.T) {
 		if len(history) > 0 {
 			s = history[len(history)-1].after
 		}
-		whole := v.SnapshotParts(s, 1<<30)
+		whole := partsOf(v, s, 1<<30)
 		if len(whole) != 1 {
 			t.Fatalf("without a limit there are %d parts", len(whole))
 		}
 		var want, got []string
 		limit := rapid.IntRange(1, 1500).Draw(t, "limit")
 		want = append(want, rowsOfPart(t, v, whole[0])...)
-		for _, part := range v.SnapshotParts(s, limit) {
+		for _, part := range partsOf(v, s, limit) {
 			rows := rowsOfPart(t, v, part)
 			if len(part) > limit && len(rows) > 1 {
 				t.Fatalf("a part of %d rows is %d bytes long, limit %d:\n%s", len(rows), len(part), limit, part)
@@ -273,6 +274,14 @@ func TestSnapshotPartsRespectTheLimit(t *testing.T) {
 			t.Fatalf("in parts of %d bytes:%s", limit, differ(want, got))
 		}
 	})
+}
+
+// partsOf returns the parts of a snapshot, to be kept.
+func partsOf(v View, s *State, limit int) (parts [][]byte) {
+	for part := range v.SnapshotParts(s, limit) {
+		parts = append(parts, bytes.Clone(part))
+	}
+	return parts
 }
 
 // rowsOfPart returns the rows of a part in the order in which they stand, each

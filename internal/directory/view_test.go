@@ -122,7 +122,7 @@ func TestRoleWithoutSightGetsNothing(t *testing.T) {
 		if got := v.Entries(&commit, footprint); len(got) > 0 {
 			t.Errorf("view %q gets %q", v, got)
 		}
-		if parts := v.SnapshotParts(before, 1000); len(parts) != 1 || string(parts[0]) != "{}" {
+		if parts := partsOf(v, before, 1000); len(parts) != 1 || string(parts[0]) != "{}" {
 			t.Errorf("view %q has the snapshot %q", v, parts)
 		}
 	}

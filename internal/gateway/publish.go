@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"errors"
+	"iter"
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/hub"
@@ -18,7 +19,7 @@ func hubCommit(c directory.Commit, f directory.Footprint, size int, digest uint6
 
 // hubState wraps a frozen state for the fan-out.
 func hubState(s *directory.State) hub.State {
-	return hub.State{SeqNo: s.SeqNo(), Digest: s.Digest(), Parts: func(class hub.Class, limit int) [][]byte {
+	return hub.State{SeqNo: s.SeqNo(), Digest: s.Digest(), Parts: func(class hub.Class, limit int) iter.Seq[[]byte] {
 		return mustView(class).SnapshotParts(s, limit)
 	}}
 }

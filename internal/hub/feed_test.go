@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"iter"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -139,11 +140,11 @@ func TestRoundLeadsAllToOneCommit(t *testing.T) {
 func TestLongEncodingHoldsUpNobody(t *testing.T) {
 	m := NewManager(Options{Epoch: "e"})
 	release := make(chan struct{})
-	m.Push(State{Parts: func(c Class, _ int) [][]byte {
+	m.Push(State{Parts: func(c Class, _ int) iter.Seq[[]byte] {
 		if c == odd {
 			<-release
 		}
-		return nil
+		return lent()
 	}})
 	f, subs := feedOf(t, m, 1, all)
 	serveUntil(f, subs...)
@@ -183,11 +184,11 @@ func TestLongEncodingHoldsUpNobody(t *testing.T) {
 func TestFailedEncodingBeside(t *testing.T) {
 	m := NewManager(Options{Epoch: "e"})
 	tries := 0
-	m.Push(State{Parts: func(Class, int) [][]byte {
+	m.Push(State{Parts: func(Class, int) iter.Seq[[]byte] {
 		if tries++; tries == 1 {
 			panic(errors.ErrUnsupported)
 		}
-		return nil
+		return lent()
 	}})
 	f, subs := feedOf(t, m, 2, all)
 	next := func(s *Sub) (frames int, failure any) {

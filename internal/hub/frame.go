@@ -25,25 +25,33 @@ func (f framer) room() int {
 }
 
 // snapshot encodes a state, which makes at least one frame.
-func (f framer) snapshot(s State, c classKey) [][]byte {
-	var parts [][]byte
+func (f framer) snapshot(s State, c classKey) (frames [][]byte) {
+	var open []byte // the newest frame: whether it is the last, the next part tells
+	end := func(more bool) {
+		h := Header{Snapshot, f.epoch, s.SeqNo, !more}
+		frames = append(frames, c.encoding.wrap(h, closeFrame(open, more)))
+	}
 	if s.Parts != nil {
-		parts = s.Parts(c.name, f.room())
+		for part := range s.Parts(c.name, f.room()) {
+			if open != nil {
+				end(true)
+			}
+			open = f.part(c.encoding, s.SeqNo, part)
+		}
 	}
-	if len(parts) == 0 {
-		parts = [][]byte{[]byte("{}")}
+	if open == nil {
+		open = f.part(c.encoding, s.SeqNo, []byte("{}"))
 	}
-	for i, part := range parts {
-		more := i < len(parts)-1
-		b := f.open(c.encoding, Snapshot, len(part))
-		b = appendUint(b, `,"seq_no":`, s.SeqNo)
-		b = append(b, `,"snapshot":`...)
-		b = append(b, part...)
-		b = closeFrame(b, more)
-		// In place of the part, which is not needed beside its frame.
-		parts[i] = c.encoding.wrap(Header{Snapshot, f.epoch, s.SeqNo, !more}, b)
-	}
-	return parts
+	end(false)
+	return frames
+}
+
+// part begins the frame of a part of a snapshot.
+func (f framer) part(enc *Encoding, seq uint64, part []byte) []byte {
+	b := f.open(enc, Snapshot, len(part))
+	b = appendUint(b, `,"seq_no":`, seq)
+	b = append(b, `,"snapshot":`...)
+	return append(b, part...)
 }
 
 // deltaHead is what a delta says of its place in the stream.

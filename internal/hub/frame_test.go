@@ -3,6 +3,7 @@ package hub
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -44,8 +45,8 @@ func TestFrames(t *testing.T) {
 		m := NewManager(Options{Epoch: "e-1"})
 		stop := m.StartHeartbeat(15 * time.Second)
 		defer stop()
-		m.Push(State{SeqNo: 4, Digest: 0xbeef, Parts: func(Class, int) [][]byte {
-			return [][]byte{[]byte(`{"nodes":[1]}`), []byte(`{"nodes":[2]}`)}
+		m.Push(State{SeqNo: 4, Digest: 0xbeef, Parts: func(Class, int) iter.Seq[[]byte] {
+			return lent([]byte(`{"nodes":[1]}`), []byte(`{"nodes":[2]}`))
 		}})
 		s, err := m.AddSub(SubOptions{Digest: true, Reason: UnknownEpoch, Greeting: `"lineage":[]`})
 		must(t, err)
@@ -176,7 +177,7 @@ func TestEnvelopeFitsFrame(t *testing.T) {
 	if n := len(f.delta(nil, h, [][]byte{make([]byte, f.room())}, f.room())); n != 999 {
 		t.Errorf("the longest delta has %d bytes, want 999", n)
 	}
-	s := State{SeqNo: top, Parts: func(_ Class, max int) [][]byte { return [][]byte{make([]byte, max), nil} }}
+	s := State{SeqNo: top, Parts: func(_ Class, max int) iter.Seq[[]byte] { return lent(make([]byte, max), nil) }}
 	if n := len(f.snapshot(s, classKey{})[0]); n > 999 {
 		t.Errorf("the longest snapshot has %d bytes, want at most 999", n)
 	}

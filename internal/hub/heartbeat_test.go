@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -175,7 +176,7 @@ func TestHeartbeatsWhileWaiting(t *testing.T) {
 func TestHeartbeatsWhileEncoding(t *testing.T) {
 	m := NewManager(Options{Epoch: "e"})
 	release := make(chan struct{})
-	m.Push(State{Digest: 0xa0, Parts: func(Class, int) [][]byte { <-release; return nil }})
+	m.Push(State{Digest: 0xa0, Parts: func(Class, int) iter.Seq[[]byte] { <-release; return lent() }})
 	f, subs := feedOf(t, m, 2, all)
 	for s, got := range serve(f) {
 		if len(got) != 1 {

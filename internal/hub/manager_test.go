@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
 	"time"
 )
@@ -99,8 +100,8 @@ func TestPushReplacesState(t *testing.T) {
 	var resyncs []string
 	m.options.Observe.Resync = func(reason string) { resyncs = append(resyncs, reason) }
 	state := func(name string) State {
-		return State{SeqNo: 3, Parts: func(Class, int) [][]byte {
-			return [][]byte{fmt.Appendf(nil, `{"%s":[1]}`, name), fmt.Appendf(nil, `{"%s":[2]}`, name)}
+		return State{SeqNo: 3, Parts: func(Class, int) iter.Seq[[]byte] {
+			return lent(fmt.Appendf(nil, `{"%s":[1]}`, name), fmt.Appendf(nil, `{"%s":[2]}`, name))
 		}}
 	}
 	snapshot := func(name string) []string {

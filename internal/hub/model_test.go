@@ -3,6 +3,7 @@ package hub
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -75,8 +76,8 @@ func (m *model) replace(skip uint64) State {
 func (m *model) head() State { return m.state(m.last) }
 
 func (m *model) state(seq uint64) State {
-	return State{SeqNo: seq, Digest: digestOf(seq), Parts: func(c Class, max int) [][]byte {
-		return parts(m.rows(c, seq), max)
+	return State{SeqNo: seq, Digest: digestOf(seq), Parts: func(c Class, max int) iter.Seq[[]byte] {
+		return lent(parts(m.rows(c, seq), max)...)
 	}}
 }
 
@@ -145,6 +146,20 @@ func parts(rows map[int]uint64, max int) (list [][]byte) {
 		part = append(part, row...)
 	}
 	return append(list, append(part, end...))
+}
+
+// lent yields the parts of a state, each no longer than until the next step.
+func lent(list ...[]byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		var b []byte
+		for _, part := range list {
+			b = append(b[:0], part...)
+			if !yield(b) {
+				return
+			}
+			clear(b)
+		}
+	}
 }
 
 func decode(snapshot map[string][]json.RawMessage) map[int]uint64 {

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +12,7 @@ import (
 func crowdAtTheDoor(t *testing.T, n int) (*Manager, []*Sub) {
 	t.Helper()
 	m := NewManager(Options{Epoch: "e"})
-	m.Push(State{Parts: func(_ Class, max int) [][]byte { return [][]byte{make([]byte, max), make([]byte, max)} }})
+	m.Push(State{Parts: func(_ Class, max int) iter.Seq[[]byte] { return lent(make([]byte, max), make([]byte, max)) }})
 	var subs []*Sub
 	for range n {
 		s, err := m.AddSub(SubOptions{})
@@ -98,11 +99,11 @@ func TestEncodingTakesNoSeatTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewManager(Options{Epoch: "e"})
 		release := make(chan struct{})
-		m.Push(State{Parts: func(c Class, max int) [][]byte {
+		m.Push(State{Parts: func(c Class, max int) iter.Seq[[]byte] {
 			if c == odd {
 				<-release
 			}
-			return [][]byte{make([]byte, max), make([]byte, max)}
+			return lent(make([]byte, max), make([]byte, max))
 		}})
 		feed, subs := feedOf(t, m, 2*maxSeats, odd)
 		serve(feed)

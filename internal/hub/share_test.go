@@ -2,6 +2,7 @@ package hub
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -16,9 +17,9 @@ func (c *counted) commit(seq uint64) Commit {
 }
 
 func (c *counted) state(seq uint64) State {
-	return State{SeqNo: seq, Parts: func(Class, int) [][]byte {
+	return State{SeqNo: seq, Parts: func(Class, int) iter.Seq[[]byte] {
 		c.parts.Add(1)
-		return [][]byte{[]byte(`{"a":[1]}`), []byte(`{"a":[2]}`)}
+		return lent([]byte(`{"a":[1]}`), []byte(`{"a":[2]}`))
 	}}
 }
 
@@ -87,10 +88,10 @@ func TestSnapshotKeptForJoiners(t *testing.T) {
 func TestJoinersWhileEncoding(t *testing.T) {
 	m := NewManager(Options{Epoch: "e", MaxCommits: 2})
 	encoding, release := make(chan struct{}), make(chan struct{})
-	m.Push(State{SeqNo: 3, Parts: func(Class, int) [][]byte {
+	m.Push(State{SeqNo: 3, Parts: func(Class, int) iter.Seq[[]byte] {
 		close(encoding)
 		<-release
-		return [][]byte{[]byte(`{"a":[]}`)}
+		return lent([]byte(`{"a":[]}`))
 	}})
 	first, err := m.AddSub(SubOptions{})
 	must(t, err)
@@ -138,9 +139,9 @@ func TestFailedEncoding(t *testing.T) {
 	m := NewManager(Options{Epoch: "e"})
 	fail := true
 	var second *Sub
-	m.Push(State{Parts: func(Class, int) [][]byte {
+	m.Push(State{Parts: func(Class, int) iter.Seq[[]byte] {
 		if !fail {
-			return nil
+			return lent()
 		}
 		fail = false
 		frames(second) // waits for the piece that is about to fail
@@ -187,7 +188,7 @@ func TestFailedEncoding(t *testing.T) {
 func TestStreamEndsWhileEncoding(t *testing.T) {
 	m := NewManager(Options{Epoch: "e"})
 	meanwhile := func() {}
-	parts := func(Class, int) [][]byte { meanwhile(); return nil }
+	parts := func(Class, int) iter.Seq[[]byte] { meanwhile(); return lent() }
 	m.Push(State{Parts: parts})
 	add := func() *Sub {
 		s, err := m.AddSub(SubOptions{})

@@ -1,6 +1,9 @@
 package hub
 
-import "testing"
+import (
+	"iter"
+	"testing"
+)
 
 // TestCrowdJoinsWhileWriting: joiners who wait for a seat are given the snapshot that
 // there is, and what came since, until that is half as much again.
@@ -8,9 +11,9 @@ func TestCrowdJoinsWhileWriting(t *testing.T) {
 	m := NewManager(Options{Epoch: "e"})
 	encodings := 0
 	state := func(seq uint64) State {
-		return State{SeqNo: seq, Parts: func(_ Class, max int) [][]byte {
+		return State{SeqNo: seq, Parts: func(_ Class, max int) iter.Seq[[]byte] {
 			encodings++
-			return [][]byte{make([]byte, max), []byte("{}")}
+			return lent(make([]byte, max), []byte("{}"))
 		}}
 	}
 	m.Push(state(0))
@@ -57,9 +60,9 @@ func TestSnapshotsHaveABudget(t *testing.T) {
 	encodings := 0
 	large := make([]byte, m.snapshots.budget/3)
 	state := func(seq uint64) State {
-		return State{SeqNo: seq, Parts: func(Class, int) [][]byte {
+		return State{SeqNo: seq, Parts: func(Class, int) iter.Seq[[]byte] {
 			encodings++
-			return [][]byte{large, []byte(`{}`)}
+			return lent(large, []byte(`{}`))
 		}}
 	}
 	m.Push(state(0))
@@ -92,7 +95,7 @@ func TestSnapshotsHaveABudget(t *testing.T) {
 func TestOldSnapshotLeadsNowhere(t *testing.T) {
 	m := NewManager(Options{Epoch: "e", MaxCommits: 2})
 	m.snapshots.budget = 0
-	parts := func(Class, int) [][]byte { return [][]byte{[]byte(`{}`), []byte(`{}`)} }
+	parts := func(Class, int) iter.Seq[[]byte] { return lent([]byte(`{}`), []byte(`{}`)) }
 	m.Push(State{Parts: parts})
 	stalled, err := m.AddSub(SubOptions{})
 	must(t, err)

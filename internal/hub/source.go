@@ -1,5 +1,7 @@
 package hub
 
+import "iter"
+
 // Class names a kind of reader, in the words of whoever pushes. The hub only
 // compares classes. All subscribers of a class are shown the same entries.
 type Class string
@@ -10,11 +12,12 @@ type State struct {
 	SeqNo uint64
 	// Digest is a digest of the whole state.
 	Digest uint64
-	// Parts returns the state as a class sees it: JSON objects, each the value
+	// Parts yields the state as a class sees it: JSON objects, each the value
 	// of a frame's "snapshot", each of at most max bytes unless one row alone is
-	// larger. It is called from any goroutine and without a lock held. nil
-	// stands for an empty state.
-	Parts func(c Class, max int) [][]byte
+	// larger. The bytes are good until the next step, so that a state is not held
+	// twice while it is encoded. Parts is called from any goroutine and without a
+	// lock held. nil stands for an empty state.
+	Parts func(c Class, max int) iter.Seq[[]byte]
 }
 
 // Commit is one committed change.
