@@ -30,7 +30,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 	lines := &logLines{out: io.err}
 	defer lines.flush()
 	log := c.logger(lines, isTerminal(io.err))
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return err
 	}
