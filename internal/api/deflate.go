@@ -18,14 +18,44 @@ const deflateLevel = 3
 // deflatedFrames frames JSON for those who negotiated permessage-deflate without
 // context takeover (RFC 7692): each frame stands for itself, and so is deflated
 // once for all of them. One that does not become smaller goes as it is.
-var deflatedFrames = &hub.Encoding{Room: maxHeader, Wrap: func(h hub.Header, b []byte) []byte {
+var deflatedFrames = &hub.Encoding{Room: maxHeader, Memory: drafts.get, Wrap: func(h hub.Header, b []byte) []byte {
 	if len(b)-maxHeader >= minDeflated {
-		if d := deflate(b[maxHeader:]); len(d)-maxHeader < len(b)-maxHeader {
+		if d := deflate(b[maxHeader:]); len(d) < len(b) {
+			drafts.put(b)
 			return withPing(h, frame(d, maxHeader, final|deflated|opText))
 		}
 	}
 	return textFrames.Wrap(h, b)
 }}
+
+// drafts is the memory of large frames that have been deflated, for the next ones:
+// else a snapshot would leave as much garbage as it is long.
+var drafts draftPool
+
+type draftPool struct{ pool sync.Pool }
+
+// minDraft and maxDraft bound what is kept, in bytes.
+const (
+	minDraft = 64 << 10
+	maxDraft = 1 << 20
+)
+
+// get returns empty memory for size bytes.
+func (d *draftPool) get(size int) []byte {
+	if size >= minDraft && size <= maxDraft {
+		if b, _ := d.pool.Get().(*[]byte); b != nil && cap(*b) >= size {
+			return (*b)[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+// put takes memory that nobody uses any more.
+func (d *draftPool) put(b []byte) {
+	if cap(b) >= minDraft && cap(b) <= maxDraft {
+		d.pool.Put(&b)
+	}
+}
 
 // deflater is kept between frames: a new one costs more than most frames.
 type deflater struct {

@@ -34,6 +34,12 @@ func payload(t *testing.T, b []byte) (first byte, body, rest []byte) {
 	return b[0], b[head : head+n], b[head+n:]
 }
 
+// whole returns what a body was before it was deflated.
+func whole(body []byte) (string, error) {
+	b, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(body), strings.NewReader(flushed+"\x01\x00\x00\xff\xff"))))
+	return string(b), err
+}
+
 func TestTextFrames(t *testing.T) {
 	for n, head := range map[int]int{0: 2, 125: 2, 126: 4, 65535: 4, 65536: 10, 300_000: 10} {
 		json := strings.Repeat("x", n)
@@ -56,8 +62,8 @@ func TestDeflatedFramesStandForThemselves(t *testing.T) {
 			json := strings.Repeat(`{"node_id":42,"hostname":"alpha"},`, n/30+1)[:n]
 			got := travel(deflatedFrames, hub.Delta, json)
 			first, body, rest := payload(t, got)
-			inflated, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(body), strings.NewReader(flushed+"\x01\x00\x00\xff\xff"))))
-			if err != nil || string(inflated) != json || first != 0xc1 || len(rest) != 0 || len(got) > n/4 {
+			inflated, err := whole(body)
+			if err != nil || inflated != json || first != 0xc1 || len(rest) != 0 || len(got) > n/4 {
 				t.Errorf("%d bytes became %d, beginning %x; back to %d bytes, %v", n, len(got), first, len(inflated), err)
 			}
 		}
@@ -77,6 +83,32 @@ func TestWhatDeflatesBadlyGoesAsItIs(t *testing.T) {
 	first, _, rest := payload(t, travel(deflatedFrames, hub.Heartbeat, large))
 	if first != 0xc1 || !bytes.Equal(rest, ping) {
 		t.Errorf("a large heartbeat begins with %x, and behind it stands %x", first, rest)
+	}
+}
+
+// TestDraftsAreNoPartOfFrames: memory that is used again holds nothing that still
+// travels.
+func TestDraftsAreNoPartOfFrames(t *testing.T) {
+	noise := make([]byte, 2*minDraft)
+	_, _ = rand.Read(noise)
+	for name, content := range map[string]string{"deflated": strings.Repeat("0123456789", minDraft/5), "as it is": string(noise)} {
+		var kept [][]byte
+		for range 3 {
+			b := append(deflatedFrames.Memory(maxHeader + len(content))[:maxHeader], content...)
+			kept = append(kept, deflatedFrames.Wrap(hub.Header{Type: hub.Snapshot}, b))
+			again := deflatedFrames.Memory(maxHeader + len(content))
+			clear(again[:cap(again)])
+		}
+		for _, b := range kept {
+			first, body, _ := payload(t, b)
+			got := string(body)
+			if first&deflated != 0 {
+				got, _ = whole(body)
+			}
+			if got != content {
+				t.Errorf("%s: a frame of %d bytes changed behind its back", name, len(b))
+			}
+		}
 	}
 }
 

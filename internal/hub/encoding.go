@@ -10,6 +10,9 @@ type Encoding struct {
 	// or other bytes. It is called from any goroutine, for a heartbeat with a lock
 	// held.
 	Wrap func(h Header, b []byte) []byte
+	// Memory returns what a frame of at most size bytes is built in, and Wrap is
+	// given: empty, and the hub's until then. nil makes new memory for each.
+	Memory func(size int) []byte
 }
 
 // Header is what an Encoding is told of a frame.
@@ -28,6 +31,14 @@ func (e *Encoding) room() int {
 		return 0
 	}
 	return e.Room
+}
+
+// memory is what open builds a frame of at most size bytes in.
+func (e *Encoding) memory(size int) []byte {
+	if e == nil || e.Memory == nil {
+		return make([]byte, 0, size)
+	}
+	return e.Memory(size)
 }
 
 // wrap ends a frame that open began.

@@ -193,7 +193,7 @@ const spare = 16
 // open begins a frame whose content takes size bytes: the room that the encoding
 // wants, then the members that all frames begin with.
 func (f framer) open(enc *Encoding, t FrameType, size int) []byte {
-	b := make([]byte, enc.room(), enc.room()+f.maxFrame-f.room()+size+spare)
+	b := enc.memory(enc.room() + f.maxFrame - f.room() + size + spare)[:enc.room()]
 	b = append(b, `{"type":"`...)
 	b = append(b, t...)
 	b = append(b, `","epoch":"`...)
