@@ -23,14 +23,20 @@ func (c *call) readBody(limit int64) ([]byte, error) {
 	if c.ContentLength > limit {
 		return nil, fmt.Errorf("%w: a body of %d bytes, the limit is %d", errTooLarge, c.ContentLength, limit)
 	}
-	b, err := readAll(http.MaxBytesReader(c.w, c.Body, limit), c.ContentLength)
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
+	var b []byte
+	var err error
+	if c.ContentLength < 0 {
+		b, err = io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
+	} else {
+		b, err = readAnnounced(c.Body, c.ContentLength)
+	}
+	_, over := errors.AsType[*http.MaxBytesError](err)
+	switch {
+	case over:
 		return nil, fmt.Errorf("%w: the limit for the body is %d bytes", errTooLarge, limit)
-	}
-	if errors.Is(err, errTooSlow) {
+	case errors.Is(err, errTooSlow):
 		return nil, err
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("%w: it broke off", errMalformed)
 	}
 	return b, nil
@@ -39,13 +45,9 @@ func (c *call) readBody(limit int64) ([]byte, error) {
 // trustedLength is how many bytes of a body get room before they have come.
 const trustedLength = 1 << 20
 
-// readAll reads to the end of r, which announced so many bytes or, with -1,
-// nothing. What was announced is read into one piece as long as it does come;
-// what grows by doubling otherwise would take several times its size.
-func readAll(r io.Reader, announced int64) ([]byte, error) {
-	if announced < 0 {
-		return io.ReadAll(r)
-	}
+// readAnnounced reads a body of so many bytes into one piece, a long one once its
+// beginning has come: what grows bit by bit would take several times its size.
+func readAnnounced(r io.Reader, announced int64) ([]byte, error) {
 	b := make([]byte, min(announced, trustedLength))
 	n, err := io.ReadFull(r, b)
 	if err == nil && announced > trustedLength {
