@@ -34,7 +34,7 @@ type Heartbeat struct {
 
 	// Of replica streams. Committed is the newest commit that may be shown, where
 	// the gateway tells. Digest is that of the whole state at Position, of
-	// unfiltered streams, unless a snapshot is due. Lineage comes with the first heartbeat.
+	// unfiltered streams; that of the empty state is 0. Lineage comes with the first heartbeat.
 	Committed *uint64
 	Digest    *uint64
 	Lineage   Lineage

@@ -51,6 +51,7 @@ type follower struct {
 	Options
 	id       string
 	distrust bool   // what is held differs from the primary's
+	due      bool   // a snapshot is, on the stream that is open
 	trouble  string // why it cannot follow, as it was last logged; empty while it can, or nobody is there
 }
 
@@ -101,7 +102,7 @@ func (f *follower) cannot(level zerolog.Level, err error, retryIn time.Duration)
 // reached notes whether the gateway there is heard of, of which nothing else is
 // the matter.
 func (f *follower) reached(up bool) {
-	f.Gateway.SetUpstream(gateway.Upstream{URL: f.URL, Up: up})
+	f.Gateway.SetUpstream(gateway.Upstream{URL: f.URL, Up: up, Due: f.due})
 	f.trouble = ""
 }
 

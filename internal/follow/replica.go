@@ -36,12 +36,13 @@ func (r *replica) Connected(ctx context.Context, conn *client.Conn, first *clien
 				r.lineage.Current(), g.Lineage().Current()))
 		}
 	}
-	if !*first.Resumed {
+	r.due = !*first.Resumed
+	r.up()
+	if r.due {
 		r.Logger.Info().Str("primary", r.URL).Str("epoch", first.Epoch).Str("reason", first.Reason).Msg("following, from a snapshot on")
 		return nil
 	}
 	r.Logger.Info().Str("primary", r.URL).Str("epoch", first.Epoch).Uint64("seq_no", first.SeqNo).Msg("following")
-	r.up()
 	if err := r.enterEpochs(); err != nil {
 		return r.local(err)
 	}
@@ -76,7 +77,7 @@ func (r *replica) Snapshot(ctx context.Context, part *client.SnapshotPart) error
 	if err := r.Gateway.Adopt(state, r.lineage.UpTo(part.SeqNo), r.distrust); err != nil {
 		return r.local(err)
 	}
-	r.distrust = false
+	r.distrust, r.due = false, false
 	r.Logger.Info().Stringer("position", part.Position).Uint64("rows", state.RowCount()).Msg("snapshot taken over")
 	r.up()
 	r.ack(ctx)

@@ -7,7 +7,8 @@ type Upstream struct {
 	URL     string
 	Up      bool      // it was heard of lately
 	Since   time.Time // when Up became what it is
-	Heard   time.Time // when it was last heard of: the standby then had all that it had been sent; zero for never
+	Due     bool      // a snapshot of it is due: the standby lacks more than what it was not sent
+	Heard   time.Time // when it was last heard of and nothing was due: the standby then had all that it had been sent; zero for never
 	Trouble error     // why it cannot be followed, as long as that lasts
 }
 
@@ -19,7 +20,7 @@ func (g *Gateway) SetUpstream(u Upstream) {
 	if u.Since = before.Since; u.Up != before.Up || u.Since.IsZero() {
 		u.Since = now
 	}
-	if u.Heard = before.Heard; u.Up {
+	if u.Heard = before.Heard; u.Up && !u.Due {
 		u.Heard = now
 	}
 	g.upstream.Store(&u)

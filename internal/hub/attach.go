@@ -14,7 +14,7 @@ func (m *Manager) attachSnapshot(s *Sub) {
 		m.keepFor(s)
 		return
 	}
-	p := &piece{typ: Snapshot, generation: m.generation, to: m.state.SeqNo, committed: m.state.SeqNo}
+	p := &piece{typ: Snapshot, generation: m.generation, to: m.state.SeqNo, digest: m.state.Digest, committed: m.state.SeqNo}
 	m.snapshots.add(s.class, p)
 	m.attach(s, p)
 	m.keepFor(s)
@@ -51,6 +51,7 @@ func (m *Manager) attachDeltas(s *Sub) {
 		piece: p,
 		frames: func() (frames [][]byte) {
 			frames, p.to = framer.deltas(k, commits)
+			p.digest = commits[p.to-commits[0].SeqNo].Digest
 			return frames
 		},
 		settled: func() { m.deltas.finished(k, p) },

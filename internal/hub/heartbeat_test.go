@@ -149,9 +149,9 @@ func TestHeartbeatsWhileWaiting(t *testing.T) {
 
 		m.tick()
 		m.tick()
-		equal(t, undated(frames(joiner.sub)), []string{`{"type":"heartbeat","epoch":"e1","seq_no":0,"committed_seq_no":0,"interval_ms":1000}`})
+		equal(t, undated(frames(joiner.sub)), []string{`{"type":"heartbeat","epoch":"e1","seq_no":0,"committed_seq_no":0,"interval_ms":1000,"digest":"0000000000000000"}`})
 		equal(t, undated(frames(fallen.sub)), []string{
-			fmt.Sprintf(`{"type":"heartbeat","epoch":"e1","seq_no":%d,"committed_seq_no":%d,"interval_ms":1000}`, stood, stood)})
+			fmt.Sprintf(`{"type":"heartbeat","epoch":"e1","seq_no":%d,"committed_seq_no":%d,"interval_ms":1000,"digest":"%016x"}`, stood, stood, digestOf(stood))})
 		for range 3 {
 			m.tick()
 			for _, r := range []*reader{joiner, fallen} {

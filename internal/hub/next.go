@@ -120,12 +120,8 @@ func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 }
 
 // lacksState reports whether s can go on from a snapshot only.
-func (m *Manager) lacksState(s *Sub) bool { return !m.leadsOn(s.generation, s.pos) }
-
-// leadsOn reports whether the window has what follows on a position that was
-// reached on a Push.
-func (m *Manager) leadsOn(generation, pos uint64) bool {
-	return generation == m.generation && pos+1 >= m.window.oldest
+func (m *Manager) lacksState(s *Sub) bool {
+	return s.generation != m.generation || s.pos+1 < m.window.oldest
 }
 
 // limit is the newest commit that s may be given.
@@ -171,6 +167,9 @@ func (m *Manager) greet(s *Sub) []byte {
 // beat is any later heartbeat of a subscriber that has all that is due.
 func (m *Manager) beat(s *Sub) []byte {
 	s.sent = s.pos
+	if s.options.Digest {
+		s.digest = m.window.digest(s.pos)
+	}
 	m.commit(s)
 	return m.repeat(s)
 }
@@ -184,16 +183,15 @@ func (m *Manager) wait(s *Sub) ([]byte, FrameType) {
 	return m.repeat(s), Heartbeat
 }
 
-// repeat is a heartbeat that says what the stream has said already. A position
-// that the window does not know any more has no digest.
+// repeat is a heartbeat that says what the stream has said already.
 func (m *Manager) repeat(s *Sub) []byte {
 	s.ticks = m.ticks
 	h := beat{seq: s.sent, resumable: s.generation != 0}
 	if s.options.Ahead {
 		h.ahead, h.committed = true, s.committed
 	}
-	if h.digested = s.options.Digest && m.leadsOn(s.generation, s.sent); h.digested {
-		h.digest = m.window.digest(s.sent)
+	if s.options.Digest {
+		h.digested, h.digest = true, s.digest
 	}
 	return m.beats.get(beatKey{s.class.encoding, h}, m.framer)
 }
@@ -224,7 +222,7 @@ func (m *Manager) read(s *Sub, b *Batch) []byte {
 	if s.next < len(p.frames) {
 		return frame
 	}
-	s.pos = p.to
+	s.pos, s.digest = p.to, p.digest
 	if frame != nil {
 		s.committed = min(p.committed, p.to)
 	}

@@ -13,6 +13,7 @@ type piece struct {
 	typ        FrameType
 	generation uint64    // of a snapshot
 	to         uint64    // where a subscriber stands after the last frame; of deltas known when ready
+	digest     uint64    // of the state there
 	oldest     time.Time // when the oldest commit in it was pushed, zero for a snapshot
 	committed  uint64    // what subscribers who are ahead know of after it, if it is not after to
 

@@ -30,7 +30,6 @@ type Sub struct {
 	options   SubOptions
 	resumed   bool   // set once, before anyone else sees the Sub
 	reason    string // likewise
-	digest    uint64 // likewise: of the state it was resumed at
 	connected time.Time
 
 	// Changed by Feed.Add only, which precedes the first Next.
@@ -44,6 +43,7 @@ type Sub struct {
 	// Guarded by Manager.mu.
 	class      *class
 	sent       uint64 // seq_no of the last frame
+	digest     uint64 // of the state at sent, for those who are told
 	pos        uint64 // every commit up to it has been handed out or is invisible
 	committed  uint64 // committed_seq_no last told, or the snapshot that implies it
 	ticks      uint64 // heartbeats that fell due and need no answer

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // DefaultMaxFrame is the size that a frame stays under.
@@ -195,8 +196,8 @@ func (v *Validator) heartbeat(f *Frame) error {
 		return fmt.Errorf("only the first heartbeat tells how the stream began")
 	case *f.SeqNo < v.prev:
 		return fmt.Errorf("went back from %d", v.prev)
-	case !v.based && (*f.SeqNo > 0 || f.Digest != ""):
-		return fmt.Errorf("heartbeat that stands somewhere where a snapshot is due")
+	case !v.based && (*f.SeqNo > 0 || strings.Trim(f.Digest, "0") != ""):
+		return fmt.Errorf("heartbeat that has something where a snapshot is due")
 	case !v.based:
 		return nil
 	}

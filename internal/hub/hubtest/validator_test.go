@@ -66,7 +66,7 @@ func TestValidator(t *testing.T) {
 		{name: "refused without a reason", fault: "reason", asked: &Position{"e", 3}, stream: []string{hello}},
 		{name: "delta before snapshot", fault: "snapshot is due", stream: []string{hello, delta(0, 1, false, 1)}},
 		{name: "heartbeat ahead of its snapshot", fault: "snapshot is due", stream: []string{hello, beat(0), beat(1)}},
-		{name: "digest ahead of its snapshot", fault: "snapshot is due", stream: []string{hello, strings.Replace(beat(0), `"at"`, `"digest":"0000000000000000","at"`, 1)}},
+		{name: "digest ahead of its snapshot", fault: "snapshot is due", stream: []string{hello, strings.Replace(beat(0), `"at"`, `"digest":"0000000000000001","at"`, 1)}},
 
 		{name: "ordered: a gap in prev_seq_no", fault: "prev_seq_no", stream: []string{hello, state, delta(5, 6, false, 6)}},
 		{name: "ordered: a heartbeat passed over", fault: "prev_seq_no", stream: []string{hello, state, beat(6), delta(4, 7, false, 7)}},
