@@ -82,8 +82,11 @@ func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 	for !s.ended {
 		switch {
 		case s.piece != nil:
-			if !s.piece.ready {
+			if !s.piece.ready && s.piece.typ == Snapshot {
 				return m.wait(s)
+			}
+			if !s.piece.ready {
+				return nil, ""
 			}
 			typ := s.piece.typ
 			if frame := m.read(s, b); frame != nil {
@@ -174,8 +177,10 @@ func (m *Manager) beat(s *Sub) []byte {
 	return m.repeat(s)
 }
 
-// wait is what is due to a subscriber while it queues or something is encoded for
-// it: a heartbeat at each interval, so that it does not take the gateway for gone.
+// wait is what is due to a subscriber while it queues for its snapshot or that is
+// encoded: a heartbeat at each interval, so that it does not take the gateway for
+// gone. Who waits for deltas, which takes no time beside, has its heartbeat after
+// them: whoever resumes may count on the second to come when it is up to date.
 func (m *Manager) wait(s *Sub) ([]byte, FrameType) {
 	if s.ticks == m.ticks {
 		return nil, ""
