@@ -227,8 +227,9 @@ func (m *Manager) read(s *Sub, b *Batch) []byte {
 	if s.next < len(p.frames) {
 		return frame
 	}
-	s.pos, s.digest = p.to, p.digest
+	s.pos = p.to
 	if frame != nil {
+		s.digest = p.digest
 		s.committed = min(p.committed, p.to)
 	}
 	if p.typ == Snapshot {
