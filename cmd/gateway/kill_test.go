@@ -157,14 +157,16 @@ func (p *process) checkAcknowledged(epoch string, acked map[uint64]uint32) {
 		p.t.FailNow()
 	}
 	defer conn.CloseNow()
+	end := p.replication().SeqNo
 	last := uint64(0)
-	for beats := 0; beats < 2; { // the second heartbeat comes after everything
+	for at := uint64(0); at < end; { // heartbeats may come in between
 		_, b, err := conn.Read(ctx)
 		if err != nil {
 			p.t.Fatalf("history: %v", err)
 		}
 		var frame struct {
 			Type    string `json:"type"`
+			SeqNo   uint64 `json:"seq_no"`
 			Resumed *bool  `json:"resumed"`
 			Entries []struct {
 				SeqNo  uint64 `json:"seq_no"`
@@ -174,12 +176,10 @@ func (p *process) checkAcknowledged(epoch string, acked map[uint64]uint32) {
 		if err := json.Unmarshal(b, &frame); err != nil {
 			p.t.Fatal(err)
 		}
-		if frame.Type == "heartbeat" {
-			if beats++; frame.Resumed != nil && !*frame.Resumed {
-				p.t.Fatalf("the history cannot be resumed after the restart: %s", b)
-			}
-			continue
+		if frame.Resumed != nil && !*frame.Resumed {
+			p.t.Fatalf("the history cannot be resumed after the restart: %s", b)
 		}
+		at = frame.SeqNo
 		for _, e := range frame.Entries {
 			if e.SeqNo != last+1 {
 				p.t.Fatalf("seq_no %d follows %d", e.SeqNo, last)
