@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -30,7 +31,10 @@ type Conn struct {
 	stream   stream
 	silence  time.Duration // without a byte, after which the gateway is gone
 	watchdog *time.Timer   // runs while Next does
+	signs    *time.Timer   // runs between busy and idle
 	buf      []byte        // the frame being read
+
+	pause atomic.Int64 // between two signs of life while nobody reads, 0 while somebody does
 
 	mu    sync.Mutex
 	cause error // why the connection is over, nil while it is not
@@ -60,6 +64,8 @@ func newConn(ws *websocket.Conn, link *link, since *Position) *Conn {
 	c.reading, c.hangUp = context.WithCancel(context.Background())
 	c.watchdog = time.AfterFunc(c.silence, func() { c.cut(ErrSilent) })
 	c.watchdog.Stop()
+	c.signs = time.AfterFunc(c.silence, c.sign)
+	c.signs.Stop()
 	return c
 }
 

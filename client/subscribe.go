@@ -9,8 +9,9 @@ import (
 
 // Handler is told what a subscription brings. All calls come from the goroutine
 // that called Subscribe, one at a time and in the order of the stream. While a
-// call lasts nothing is read; one that takes long loses the stream, no more: the
-// gateway drops who reads nothing for its write timeout, and Subscribe resumes.
+// call lasts nothing is read, but the gateway hears that the subscriber lives. One
+// that takes very long loses the stream, no more: the gateway drops who takes no
+// byte for its write timeout, and Subscribe resumes.
 //
 // A handler that returns an error has not applied what it was given. The stream
 // is left, and the next begins where the last call left the handler that
@@ -97,7 +98,10 @@ func (s *subscription) stream(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.take(ctx, conn, f); err != nil {
+		conn.busy()
+		err = s.take(ctx, conn, f)
+		conn.idle()
+		if err != nil {
 			if errors.Is(err, ErrStartOver) {
 				s.options.Since = nil
 			}

@@ -266,6 +266,27 @@ func TestPermanentEndsTheSubscription(t *testing.T) {
 	}
 }
 
+// TestALongHandlerIsNotTakenForGone: nobody answers pings while a handler works.
+func TestALongHandlerIsNotTakenForGone(t *testing.T) {
+	t.Parallel()
+	const long = 3 * time.Second // a silent peer has a second at least, however short the interval
+	h := start(t, func(o *gateway.Options) { o.Heartbeat = 50 * time.Millisecond })
+	s := client.NewState()
+	w := watch(t, moody{s, func(f client.Frame) error {
+		if _, is := f.(*client.SnapshotPart); is {
+			<-time.After(long)
+		}
+		return nil
+	}})
+	follow(t, h.client(adminToken), w)
+	_, p := h.gateway.State()
+	reached(t, s, p)
+	h.same(reached(t, s, do(h, putNode(1, "one"))), directory.AccessAdmin)
+	if n := w.dials.Load(); n != 1 {
+		t.Errorf("%d streams, want 1: %v", n, w.losses())
+	}
+}
+
 // TestSlowHandlerMissesNothing: a handler that takes its time is told everything,
 // and in order.
 func TestSlowHandlerMissesNothing(t *testing.T) {
