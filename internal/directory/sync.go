@@ -84,8 +84,8 @@ type Person struct {
 // ParseDirectoryEntries makes validated entries ready for planning: sorted by
 // normalized external id, each once. Equal entries of one id collapse into the
 // one with the bytewise first spelling, with a warning; differing ones are
-// refused with a *ConflictError. The people share memory with entries, which
-// must not change any more.
+// refused with a *ConflictError. It takes the entries over: their groups become
+// sets, and the people share their memory, which must not change any more.
 func ParseDirectoryEntries(entries []DirectoryEntry) (people []Person, warnings []string, err error) {
 	order := make([]spelling, len(entries))
 	for i := range entries {
@@ -135,7 +135,8 @@ func parseEntry(s *spelling, entries []DirectoryEntry) Person {
 	p := Person{Index: s.index, ExternalID: e.ExternalID, Normalized: s.normalized,
 		DisplayName: e.DisplayName, Email: e.Email, Disabled: e.Disabled}
 	if e.Groups != nil {
-		p.Groups = sortedSet(*e.Groups)
+		*e.Groups = sortedSet(*e.Groups)
+		p.Groups = *e.Groups
 	}
 	if e.Role != nil {
 		p.Role, _ = ParseRole(*e.Role) // validated
@@ -143,20 +144,13 @@ func parseEntry(s *spelling, entries []DirectoryEntry) Person {
 	return p
 }
 
-// sortedSet returns the items sorted, each once; those of items that are so already
-// are shared.
+// sortedSet returns the items sorted, each once, where they are.
 func sortedSet(items []string) []string {
-	for i := 1; i < len(items); i++ {
-		if items[i-1] >= items[i] {
-			items = slices.Clone(items)
-			slices.Sort(items)
-			return slices.Compact(items)
-		}
-	}
 	if items == nil {
 		return []string{}
 	}
-	return items
+	slices.Sort(items)
+	return slices.Compact(items)
 }
 
 // says reports whether p and q say the same of a person.
