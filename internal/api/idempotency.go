@@ -24,10 +24,10 @@ func (c *call) idempotency(body []byte) (receiptID, bodyHash string, given bool)
 		c.faults.add(pointer("", idempotencyKey), "key", "the header must come once, with 1 to 255 characters")
 		return "", "", false
 	}
-	return digestOf(c.who.actor + "\n" + key), digestOf(string(body)), true
+	return digestOf([]byte(c.who.actor + "\n" + key)), digestOf(body), true
 }
 
-func digestOf(s string) string {
-	sum := sha256.Sum256([]byte(s))
+func digestOf(b []byte) string {
+	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
