@@ -127,16 +127,18 @@ func (b *group) decide(p *proposal, working *directory.State, now directory.Time
 	b.bytes += len(record)
 	b.tokens = b.tokens || touchesTokens(entries)
 	p.outcome.Changed = true
-	apply := func() {
-		footprint := working.Apply(entries)
-		b.commits = append(b.commits, hubCommit(commit, footprint, len(record), working.Digest()))
-	}
 	if len(record) < largeCommit {
-		apply()
+		b.carryOut(commit, len(record), working)
 	} else {
-		b.apply = apply
+		b.apply = func() { b.carryOut(commit, len(record), working) }
 	}
 	return nil
+}
+
+// carryOut applies a commit of so many encoded bytes, and makes it ready for readers.
+func (b *group) carryOut(c directory.Commit, size int, working *directory.State) {
+	footprint := working.Apply(c.Entries)
+	b.commits = append(b.commits, hubCommit(c, footprint, size, working.Digest()))
 }
 
 // settle makes the group durable, then visible as far as it may be, then answers
