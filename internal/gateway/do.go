@@ -96,10 +96,8 @@ func (g *Gateway) awaitShown(ctx context.Context, p directory.Position) error {
 func (g *Gateway) submit(p *proposal) error {
 	g.entering.RLock()
 	defer g.entering.RUnlock()
-	select {
-	case <-g.closing:
+	if g.closes() {
 		return ErrClosed
-	default:
 	}
 	select {
 	case g.proposals <- p:

@@ -172,13 +172,21 @@ func (g *Gateway) PositionOf(seqNo uint64) directory.Position { return g.Lineage
 // Now returns the gateway's time.
 func (g *Gateway) Now() time.Time { return g.options.Clock() }
 
+// closes reports whether the gateway is being closed.
+func (g *Gateway) closes() bool {
+	select {
+	case <-g.closing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Ready returns nil when the gateway takes reads and writes, else what is the
 // matter.
 func (g *Gateway) Ready() error {
-	select {
-	case <-g.closing:
+	if g.closes() {
 		return ErrClosed
-	default:
 	}
 	if !g.isOpen() {
 		return fmt.Errorf("%w: %v", ErrStarting, g.starting.Load())

@@ -19,7 +19,7 @@ const (
 // for what came in from the network only where one is idle.
 type turns struct {
 	rest  time.Duration
-	hurry func() bool // asked after each rest: somebody waits for the work
+	hurry func() bool // asked before each rest: somebody waits for the work
 	began time.Time   // the present turn
 }
 
@@ -30,14 +30,4 @@ func (t *turns) giveWay() {
 	}
 	time.Sleep(t.rest)
 	t.began = time.Now()
-}
-
-// closes reports whether the gateway is being closed.
-func (g *Gateway) closes() bool {
-	select {
-	case <-g.closing:
-		return true
-	default:
-		return false
-	}
 }
