@@ -81,13 +81,12 @@ func (s *Sub) take(b *Batch, maxBytes int, t *tally) {
 func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 	for !s.ended {
 		switch {
-		case s.piece != nil:
-			if !s.piece.ready && s.piece.typ == Snapshot {
+		case s.piece != nil && !s.piece.ready:
+			if s.piece.typ == Snapshot {
 				return m.wait(s)
 			}
-			if !s.piece.ready {
-				return nil, ""
-			}
+			return nil, ""
+		case s.piece != nil:
 			typ := s.piece.typ
 			if frame := m.read(s, b); frame != nil {
 				return frame, typ
