@@ -66,19 +66,26 @@ func TestFewReadSnapshotsAtATime(t *testing.T) {
 	idle(t, m)
 }
 
+// lapseAll lets the time of all seats pass, which have just been taken, and
+// checks that as many of those who queue read after it, and none before.
+func lapseAll(t *testing.T, queue []*Sub) {
+	t.Helper()
+	advance(seatTime - time.Millisecond)
+	if got := reading(queue); got != 0 {
+		t.Errorf("%d read before a seat has lapsed", got)
+	}
+	advance(time.Millisecond)
+	if got := reading(queue); got != maxSeats {
+		t.Errorf("%d read when the first seats have lapsed, want %d", got, maxSeats)
+	}
+}
+
 // TestSeatsLapse: those who read slowly keep nobody out for long.
 func TestSeatsLapse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, subs := crowdAtTheDoor(t, 3*maxSeats)
 		reading(subs)
-		advance(seatTime - time.Millisecond)
-		if got := reading(subs[maxSeats:]); got != 0 {
-			t.Errorf("%d read before a seat has lapsed", got)
-		}
-		advance(time.Millisecond)
-		if got := reading(subs[maxSeats:]); got != maxSeats {
-			t.Errorf("%d read when the first seats have lapsed, want %d", got, maxSeats)
-		}
+		lapseAll(t, subs[maxSeats:])
 		if got := reading(subs[:maxSeats]); got != maxSeats {
 			t.Errorf("%d of those who had them read on, want all", got)
 		}
@@ -131,14 +138,7 @@ func TestEncodingTakesNoSeatTime(t *testing.T) {
 		if got := reading(subs); got != maxSeats {
 			t.Errorf("%d read when the snapshot is encoded, want %d", got, maxSeats)
 		}
-		advance(seatTime - time.Millisecond)
-		if got := reading(subs[maxSeats:]); got != 0 {
-			t.Errorf("%d more read before a seat has lapsed", got)
-		}
-		advance(time.Millisecond)
-		if got := reading(subs[maxSeats:]); got != maxSeats {
-			t.Errorf("%d more read when the seats have lapsed, want %d", got, maxSeats)
-		}
+		lapseAll(t, subs[maxSeats:])
 		for _, s := range subs {
 			m.RemoveSub(s)
 		}
