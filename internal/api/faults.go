@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -106,12 +107,21 @@ const maxPointer = 1024
 
 // pointer returns the JSON pointer to a member or an element of base.
 func pointer[K string | int](base string, key K) string {
-	part := strings.NewReplacer("~", "~0", "/", "~1").Replace(strings.ToValidUTF8(fmt.Sprint(key), "\uFFFD"))
+	var part string
+	switch key := any(key).(type) {
+	case string:
+		part = pointerPart.Replace(strings.ToValidUTF8(key, "\uFFFD"))
+	case int:
+		part = strconv.Itoa(key)
+	}
 	if len(base)+len(part) >= maxPointer {
 		return base
 	}
 	return base + "/" + part
 }
+
+// pointerPart writes a name as a part of a pointer, RFC 6901 section 3.
+var pointerPart = strings.NewReplacer("~", "~0", "/", "~1")
 
 // shorten is the same bound for a pointer that the decoder made.
 func shorten(p jsontext.Pointer) string {
