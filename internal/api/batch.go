@@ -57,11 +57,13 @@ func (s *Server) batch(c *call) error {
 	var b batchBody
 	c.body(&b, s.options.MaxBody, maxOps)
 	ops := make([]directory.Op, len(b.Ops))
+	d := newDecoder(&c.faults)
+	defer d.free()
 	for i := range b.Ops {
 		if c.hard != nil {
 			break
 		}
-		ops[i], c.hard = opOf(&b.Ops[i], pointer("/ops", i), &c.faults)
+		ops[i], c.hard = opOf(&b.Ops[i], pointer("/ops", i)+"/data", d)
 	}
 	if err := c.refusal(); err != nil {
 		return err
@@ -75,45 +77,44 @@ func (s *Server) batch(c *call) error {
 
 // opOf decodes the data of an op, whose place is at. The op is of no use when
 // there are faults.
-func opOf(o *opBody, at string, f *faults) (directory.Op, error) {
-	at = pointer(at, "data")
+func opOf(o *opBody, at string, d *decoder) (directory.Op, error) {
 	switch o.Type {
 	case "network.put":
-		return op(o, at, f, func(b *networkBody) directory.PutNetwork {
-			return b.command(needed(b.NetworkID, at, "network_id", f))
+		return op(o, at, d, func(b *networkBody) directory.PutNetwork {
+			return b.command(needed(b.NetworkID, at, "network_id", d.faults))
 		})
 	case "network.delete":
-		return op(o, at, f, func(k *networkKey) directory.DeleteNetwork { return directory.DeleteNetwork(*k) })
+		return op(o, at, d, func(k *networkKey) directory.DeleteNetwork { return directory.DeleteNetwork(*k) })
 	case "node.put":
-		return op(o, at, f, func(b *nodeBody) directory.PutNode {
-			return b.command(needed(b.NodeID, at, "node_id", f))
+		return op(o, at, d, func(b *nodeBody) directory.PutNode {
+			return b.command(needed(b.NodeID, at, "node_id", d.faults))
 		})
 	case "node.delete":
-		return op(o, at, f, func(k *nodeKey) directory.DeleteNode { return directory.DeleteNode(*k) })
+		return op(o, at, d, func(k *nodeKey) directory.DeleteNode { return directory.DeleteNode(*k) })
 	case "member.put":
-		return op(o, at, f, func(b *memberBody) directory.PutMember {
-			return b.command(needed(b.NetworkID, at, "network_id", f), needed(b.NodeID, at, "node_id", f))
+		return op(o, at, d, func(b *memberBody) directory.PutMember {
+			return b.command(needed(b.NetworkID, at, "network_id", d.faults), needed(b.NodeID, at, "node_id", d.faults))
 		})
 	case "member.delete":
-		return op(o, at, f, func(k *memberKey) directory.DeleteMember { return directory.DeleteMember(*k) })
+		return op(o, at, d, func(k *memberKey) directory.DeleteMember { return directory.DeleteMember(*k) })
 	case "assignment.put":
-		return op(o, at, f, func(b *assignmentBody) directory.PutAssignment {
+		return op(o, at, d, func(b *assignmentBody) directory.PutAssignment {
 			return directory.PutAssignment{Assignment: directory.Assignment{
 				NetworkID: b.NetworkID, ExternalID: b.ExternalID, Role: role(&b.Role)}}
 		})
 	case "assignment.delete":
-		return op(o, at, f, func(k *assignmentKey) directory.DeleteAssignment { return directory.DeleteAssignment(*k) })
+		return op(o, at, d, func(k *assignmentKey) directory.DeleteAssignment { return directory.DeleteAssignment(*k) })
 	}
 	return directory.Op{}, nil // the type has its fault already
 }
 
-func op[B, R any, C directory.Command[R]](o *opBody, at string, f *faults, command func(*B) C) (directory.Op, error) {
+func op[B, R any, C directory.Command[R]](o *opBody, at string, d *decoder, command func(*B) C) (directory.Op, error) {
 	if o.Data == nil || o.Data.Kind() == 'n' {
-		f.add(at, "required", "is required")
+		d.faults.add(at, "required", "is required")
 		return directory.Op{}, nil
 	}
 	var body B
-	if err := decode(o.Data, &body, at, maxListed, f); err != nil {
+	if err := d.decodeBytes(o.Data, &body, at, maxListed); err != nil {
 		return directory.Op{}, fmt.Errorf("%w, in %s", err, at)
 	}
 	return directory.OpOf(command(&body)), nil

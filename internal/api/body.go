@@ -13,51 +13,60 @@ import (
 // maxSmallBody is the size in bytes of bodies that say one thing.
 const maxSmallBody = 1 << 20
 
-// readBody returns the body of a request. The error is errUnsupported for one
-// that is no JSON, errTooLarge for one over limit bytes and errTooSlow for one that
-// came too slowly.
-func (c *call) readBody(limit int64) ([]byte, error) {
-	if err := c.jsonContent(); err != nil {
-		return nil, err
-	}
-	if c.ContentLength > limit {
-		return nil, fmt.Errorf("%w: a body of %d bytes, the limit is %d", errTooLarge, c.ContentLength, limit)
-	}
-	var b []byte
-	var err error
-	if c.ContentLength < 0 {
-		b, err = io.ReadAll(http.MaxBytesReader(c.w, c.Body, limit))
-	} else {
-		b, err = readAnnounced(c.Body, c.ContentLength)
-	}
-	_, over := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case over:
-		return nil, fmt.Errorf("%w: the limit for the body is %d bytes", errTooLarge, limit)
-	case errors.Is(err, errTooSlow):
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("%w: it broke off", errMalformed)
-	}
-	return b, nil
+// bodyPiece is how many bytes of a body are read at a time.
+const bodyPiece = 64 << 10
+
+// body decodes a body into v, a pointer to a struct, while it comes, and gathers
+// its faults. Of a list that is longer than maxList it takes no notice beyond
+// that: the request is too large, as it is with a body over limit bytes.
+func (c *call) body(v any, limit int64, maxList int) {
+	c.hard = c.decodeBody(v, limit, maxList)
 }
 
-// trustedLength is how many bytes of a body get room before they have come.
-const trustedLength = 1 << 20
+// decodeBody returns errUnsupported for a body that is no JSON, errTooLarge for one
+// over limit bytes, errTooSlow for one that came too slowly, or what decode returns.
+func (c *call) decodeBody(v any, limit int64, maxList int) error {
+	if err := c.jsonContent(); err != nil {
+		return err
+	}
+	if c.ContentLength > limit {
+		return fmt.Errorf("%w: a body of %d bytes, the limit is %d", errTooLarge, c.ContentLength, limit)
+	}
+	body := io.Reader(c.Body)
+	if c.ContentLength < 0 {
+		body = http.MaxBytesReader(c.w, c.Body, limit)
+	}
+	err := c.decodeFrom(body, v, maxList)
+	if err == nil {
+		return nil
+	}
+	// Whoever still sends hears no answer, and what is left may be too much, or never come.
+	_, broken := io.Copy(io.Discard, body)
+	_, over := errors.AsType[*http.MaxBytesError](broken)
+	switch {
+	case over:
+		return fmt.Errorf("%w: the limit for the body is %d bytes", errTooLarge, limit)
+	case errors.Is(broken, errTooSlow):
+		return broken
+	case broken != nil:
+		return fmt.Errorf("%w: it broke off", errMalformed)
+	}
+	return err
+}
 
-// readAnnounced reads a body of so many bytes into one piece, a long one once its
-// beginning has come: what grows bit by bit would take several times its size.
-func readAnnounced(r io.Reader, announced int64) ([]byte, error) {
-	b := make([]byte, min(announced, trustedLength))
-	n, err := io.ReadFull(r, b)
-	if err == nil && announced > trustedLength {
-		b = append(make([]byte, 0, announced), b...)[:announced]
-		_, err = io.ReadFull(r, b[n:])
+// decodeFrom decodes a short body from one piece of memory, where it is parsed in
+// place, and a long one, or one that was not announced, piece by piece.
+func (c *call) decodeFrom(body io.Reader, v any, maxList int) error {
+	d := newDecoder(&c.faults)
+	defer d.free()
+	if c.ContentLength < 0 || c.ContentLength > bodyPiece {
+		return d.decode(bufio.NewReaderSize(body, bodyPiece), c.ContentLength, v, "", maxList)
 	}
-	if err != nil {
-		return nil, err
+	whole := make([]byte, c.ContentLength)
+	if _, err := io.ReadFull(body, whole); err != nil {
+		return err
 	}
-	return b, nil
+	return d.decodeBytes(whole, v, "", maxList)
 }
 
 func (c *call) jsonContent() error {
@@ -78,28 +87,18 @@ func (c *call) jsonContent() error {
 	return nil
 }
 
-// body reads a body into v, a pointer to a struct, and gathers its faults. Of a
-// list that is longer than maxList it takes no notice beyond that: the request
-// is too large.
-// It returns the bytes of the body.
-func (c *call) body(v any, limit int64, maxList int) []byte {
-	b, err := c.readBody(limit)
-	if err == nil {
-		err = decode(b, v, "", maxList, &c.faults)
-	}
-	c.hard = err
-	return b
-}
-
 // optionalBody is body for routes that take an empty body for {}.
 func (c *call) optionalBody(v any) {
 	body := bufio.NewReader(c.Body)
 	if _, err := body.Peek(1); err == io.EOF {
 		return
 	}
-	c.Body = struct {
-		io.Reader
-		io.Closer
-	}{body, c.Body}
+	c.Body = readCloser{body, c.Body}
 	c.body(v, maxSmallBody, maxListed)
+}
+
+// readCloser is a body that is read in another way.
+type readCloser struct {
+	io.Reader
+	io.Closer
 }

@@ -24,21 +24,48 @@ const maxListed = 100_000
 // itself, such as the entries of a directory sync.
 const listOfBody = 2
 
-// decode reads one JSON value into v, a pointer to a struct, and checks it by
-// its validate tags. All that is wrong with the content goes to the faults,
-// their pointers below base. The error is errMalformed when b is not one
-// well-formed value, with names once in each object and in valid UTF-8, or
-// errTooLarge when a list of the body itself has more than maxList elements.
+// decoder decodes what a request brings, and gathers the faults of it.
+type decoder struct {
+	in     *jsontext.Decoder
+	faults *faults
+	large  bool              // in has read something large
+	piece  bytes.Buffer      // what decodeBytes decodes
+	words  map[string]string // strings that stand in lists, for those after to share
+	texts  []string          // to be pointed at
+
+	// Of the value being decoded.
+	size    int64 // in bytes, or -1
+	base    string
+	maxList int
+}
+
+// parsers keeps what parsing needs between one request and the next.
+var parsers = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+
+func newDecoder(f *faults) *decoder {
+	return &decoder{in: parsers.Get().(*jsontext.Decoder), faults: f}
+}
+
+// free ends the use of d.
+func (d *decoder) free() {
+	d.in.Reset(http.NoBody) // what it has read is the caller's
+	if !d.large {
+		parsers.Put(d.in) // with a buffer for the longest string that there was
+	}
+}
+
+// decode reads one JSON value of so many bytes, -1 for unknown, from r into v, a
+// pointer to a struct, and checks it by its validate tags. All that is wrong with
+// the content goes to the faults, their pointers below base. The error is
+// errMalformed when r does not bring one well-formed value, with names once in each
+// object and in valid UTF-8, or errTooLarge when a list of the body itself has more
+// than maxList elements; then r may have more to read.
 //
 // A null stands for a member that was left out.
-func decode(b []byte, v any, base string, maxList int, f *faults) error {
-	in := parsers.Get().(*jsontext.Decoder)
-	in.Reset(bytes.NewBuffer(b)) // whose bytes it parses where they are; those of any other reader it copies
-	defer func() {
-		in.Reset(http.NoBody) // b is the caller's
-		parsers.Put(in)
-	}()
-	d := decoder{in: in, size: len(b), base: base, maxList: maxList, faults: f}
+func (d *decoder) decode(r io.Reader, size int64, v any, base string, maxList int) error {
+	d.in.Reset(r)
+	d.size, d.base, d.maxList = size, base, maxList
+	d.large = d.large || size < 0 || size > maxSmallBody
 	if d.in.PeekKind() == 'n' {
 		if err := d.mismatch("object"); err != nil {
 			return malformed(err)
@@ -51,12 +78,15 @@ func decode(b []byte, v any, base string, maxList int, f *faults) error {
 	} else if err != io.EOF {
 		return malformed(err)
 	}
-	validateInto(v, base, f)
+	validateInto(v, base, d.faults)
 	return nil
 }
 
-// parsers keeps what parsing needs between one body and the next.
-var parsers = sync.Pool{New: func() any { return new(jsontext.Decoder) }}
+// decodeBytes is decode for a value that is there, which is parsed where it is.
+func (d *decoder) decodeBytes(b []byte, v any, base string, maxList int) error {
+	d.piece = *bytes.NewBuffer(b)
+	return d.decode(&d.piece, int64(len(b)), v, base, maxList)
+}
 
 // malformed turns an error of the JSON parser into a refusal that says where.
 func malformed(err error) error {
@@ -73,22 +103,14 @@ func malformed(err error) error {
 	return fmt.Errorf("%w: it ends too early", errMalformed)
 }
 
-// decoder reads values into Go values of the same shape. Its methods read
-// exactly one value; their errors end the reading.
-type decoder struct {
-	in      *jsontext.Decoder
-	size    int // of the input, in bytes
-	base    string
-	maxList int
-	faults  *faults
-	words   map[string]string // strings that stand in lists, for those after to share
-}
-
 var (
 	timeType = reflect.TypeFor[directory.Time]()
+	textType = reflect.TypeFor[string]()
 	rawType  = reflect.TypeFor[jsontext.Value]()
 )
 
+// value reads a value into a Go value of the same shape, as the methods for each
+// shape do. Their errors end the reading.
 func (d *decoder) value(v reflect.Value) error {
 	kind := d.in.PeekKind()
 	switch {
@@ -99,7 +121,7 @@ func (d *decoder) value(v reflect.Value) error {
 	case kind == 'n':
 		return d.in.SkipValue()
 	case v.Kind() == reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
+		v.Set(d.pointee(v.Type().Elem()))
 		return d.value(v.Elem())
 	case v.Type() == timeType:
 		return d.time(kind, v)
@@ -129,6 +151,21 @@ func (d *decoder) value(v reflect.Value) error {
 		return d.number(kind, v)
 	}
 	panic("api: a body with a " + v.Kind().String())
+}
+
+// pointee returns a pointer to a new value. Strings are many and live as long as the
+// request, so they get their memory together.
+func (d *decoder) pointee(t reflect.Type) reflect.Value {
+	const together = 64
+	if t != textType || d.in.StackDepth() <= listOfBody {
+		return reflect.New(t)
+	}
+	if len(d.texts) == 0 {
+		d.texts = make([]string, together)
+	}
+	p := &d.texts[0]
+	d.texts = d.texts[1:]
+	return reflect.ValueOf(p)
 }
 
 // mismatch skips a value that should have been something else.
@@ -190,7 +227,7 @@ func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {
 	if _, err := d.in.ReadToken(); err != nil {
 		return err
 	}
-	start := int(d.in.InputOffset())
+	start := d.in.InputOffset()
 	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
 	limit := maxListed
 	if d.in.StackDepth() == listOfBody {
@@ -217,13 +254,13 @@ func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {
 // room returns for how many more elements a list gets room when n have been read
 // since start: twice as many at first, then as many as there can be if the rest
 // of the input is like them.
-func (d *decoder) room(n, start, limit int) int {
+func (d *decoder) room(n int, start int64, limit int) int {
 	const sample = 64
-	if n < sample {
+	if n < sample || d.size < 0 {
 		return n
 	}
-	at := int(d.in.InputOffset())
-	return min(limit-n, n*(d.size-at)/(at-start)+n/8)
+	at := d.in.InputOffset()
+	return min(limit-n, int(int64(n)*(d.size-at)/(at-start))+n/8)
 }
 
 // element reads an element of a list, where null stands for nothing.

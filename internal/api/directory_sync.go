@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/hex"
 	"net/http"
 	"time"
 
@@ -24,11 +25,11 @@ func (s *Server) directorySync(c *call) error {
 // its outcome in a word.
 func (s *Server) syncDirectory(c *call) (string, error) {
 	var req directory.DirectorySyncRequest
-	body := c.body(&req, s.options.MaxBody, s.options.MaxEntries)
+	receiptID, bodyHash := c.idempotency()
+	c.body(&req, s.options.MaxBody, s.options.MaxEntries)
 	if limit := directory.TimeOf(s.options.Gateway.Now().Add(maxClockSkew)); req.SnapshotAt != nil && *req.SnapshotAt > limit {
 		c.faults.add("/snapshot_at", "future", "is more than five minutes ahead of the gateway's clock")
 	}
-	receiptID, bodyHash, once := c.idempotency(body)
 	if err := c.refusal(); err != nil {
 		return "", err
 	}
@@ -47,8 +48,9 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 		}
 		return "dry-run", answerWritten(s, c, http.StatusOK, result, position)
 	}
-	if once {
-		return s.syncOnce(c, directory.Once[directory.DirectorySyncResult]{ReceiptID: receiptID, BodyHash: bodyHash, Command: command})
+	if bodyHash != nil {
+		return s.syncOnce(c, directory.Once[directory.DirectorySyncResult]{
+			ReceiptID: receiptID, BodyHash: hex.EncodeToString(bodyHash.Sum(nil)), Command: command})
 	}
 	result, outcome, err := gateway.Do(c.Context(), s.options.Gateway, c.who.actor, command)
 	if err != nil {

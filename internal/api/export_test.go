@@ -1,11 +1,17 @@
 package api
 
-import "github.com/replication-gateway/gateway/internal/directory"
+import (
+	"bytes"
+
+	"github.com/replication-gateway/gateway/internal/directory"
+)
 
 // Decode gives tests the decoder of bodies without a request around it.
 func Decode(b []byte, v any, maxList int) (faults []string, err error) {
 	var f faultList
-	err = decode(b, v, "", maxList, &f)
+	d := newDecoder(&f)
+	defer d.free()
+	err = d.decode(bytes.NewReader(b), int64(len(b)), v, "", maxList)
 	for _, fault := range f.list {
 		faults = append(faults, fault.Pointer+" "+fault.Code)
 	}

@@ -88,7 +88,8 @@ type answer struct {
 }
 
 // call sends a request with a token, if any, and a JSON body, if any. Headers
-// are given as NAME: VALUE and replace what call sets.
+// are given as NAME: VALUE and replace what call sets; Transfer-Encoding makes
+// net/http announce no length.
 func (h *harness) call(token, method, path, body string, headers ...string) answer {
 	h.t.Helper()
 	var content io.Reader
@@ -108,6 +109,9 @@ func (h *harness) call(token, method, path, body string, headers ...string) answ
 	for _, header := range headers {
 		name, value, _ := strings.Cut(header, ": ")
 		req.Header.Set(name, value)
+		if name == "Transfer-Encoding" {
+			req.ContentLength = -1
+		}
 	}
 	resp, err := h.client.Do(req)
 	if err != nil {
