@@ -30,6 +30,7 @@ const (
 	quietName   = "gateway, --log-level warn"
 	fixedName   = "net/http, fixed answer"
 	durableName = "net/http on the raw file"
+	bareName    = "plain TCP on the raw file"
 	rawName     = "raw limit"
 )
 
@@ -81,7 +82,7 @@ func (b *bench) contenders(ctx context.Context, recordSize int) (all []*contende
 		}
 		return errors.Join(errs...)
 	}
-	for _, name := range []string{gatewayName, quietName, fixedName, durableName, rawName} {
+	for _, name := range []string{gatewayName, quietName, fixedName, durableName, bareName, rawName} {
 		dir, err := b.newFolder("commits")
 		if err != nil {
 			return nil, end, err
@@ -94,9 +95,11 @@ func (b *bench) contenders(ctx context.Context, recordSize int) (all []*contende
 		case quietName:
 			c.server, err = server.GatewayThatWarns(ctx, b.program, dir)
 		case fixedName:
-			c.server, err = startPeer(ctx, "", recordSize)
+			c.server, err = startPeer(ctx, peer{record: recordSize})
 		case durableName:
-			c.server, err = startPeer(ctx, dir, recordSize)
+			c.server, err = startPeer(ctx, peer{durable: dir, record: recordSize})
+		case bareName:
+			c.server, err = startPeer(ctx, peer{durable: dir, record: recordSize, bare: true})
 		case rawName:
 			var l logs.Log
 			if l, err = logs.Writers()[0].Open(dir); err == nil {

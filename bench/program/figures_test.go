@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -58,9 +59,9 @@ func TestCommits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The raw limit has no latencies, the peers on net/http no groups.
-	whole(t, sections, 2*(2+2))
-	for _, c := range []string{gatewayName, quietName, durableName, fixedName, rawName} {
+	// The raw limit has no latencies, the peers no groups.
+	whole(t, sections, 2*(2+3))
+	for _, c := range []string{gatewayName, quietName, durableName, fixedName, bareName, rawName} {
 		name := commitsFigure(goalConnections)
 		if v := value(t, b, name, c, "per_second"); v <= 0 {
 			t.Errorf("%s: %v a second", c, v)
@@ -141,27 +142,34 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestPeerKeepsWhatItAnswers has the durable peer answer and looks for the bodies in its file.
-func TestPeerKeepsWhatItAnswers(t *testing.T) {
-	dir := t.TempDir()
-	s, err := startPeer(t.Context(), dir, 300)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Kill()
-	c, err := rawhttp.Dial(s.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	for _, body := range []string{"first body", "second body"} {
-		if _, err := request(c, "PUT", "/nodes/1", []byte(body)); err != nil {
+// TestPeersKeepWhatTheyAnswer has the durable peers answer and looks for the bodies in their file.
+func TestPeersKeepWhatTheyAnswer(t *testing.T) {
+	const record = 300
+	for _, bare := range []bool{false, true} {
+		dir := t.TempDir()
+		s, err := startPeer(t.Context(), peer{durable: dir, record: record, bare: bare})
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	kept := readPeer(t, dir, 600)
-	if string(kept[:10]) != "first body" || string(kept[300:311]) != "second body" {
-		t.Errorf("the file begins with %q", kept)
+		defer s.Kill()
+		c, err := rawhttp.Dial(s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		bodies := []string{"first body", "second body"}
+		for _, body := range bodies {
+			if _, err := request(c, "PUT", "/nodes/1", []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		kept := readPeer(t, dir, record*len(bodies))
+		for i, body := range bodies {
+			// The one that speaks no HTTP keeps what is before the body, too.
+			if at := bytes.Index(kept[i*record:][:record], []byte(body)); at < 0 || (at > 0) != bare {
+				t.Errorf("bare %v: record %d is %q, want %q in it", bare, i, kept[i*record:][:record], body)
+			}
+		}
 	}
 }
 
