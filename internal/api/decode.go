@@ -314,13 +314,14 @@ func (d *decoder) object(kind jsontext.Kind, v reflect.Value) error {
 	if _, err := d.in.ReadToken(); err != nil {
 		return err
 	}
-	fields := fieldsOf(v.Type())
+	names, next := namesOf(v.Type()), 0
 	for d.in.PeekKind() != '}' {
 		name, err := d.in.ReadToken()
 		if err != nil {
 			return err
 		}
-		if i, known := fields[name.String()]; known {
+		if i := indexFrom(names, next, name.String()); i >= 0 {
+			next = i + 1
 			err = d.value(v.Field(i))
 		} else if err = d.in.SkipValue(); err == nil {
 			d.faults.add(d.base+shorten(d.in.StackPointer()), unknownField, "no such field")
@@ -333,19 +334,35 @@ func (d *decoder) object(kind jsontext.Kind, v reflect.Value) error {
 	return err
 }
 
-var fieldCache sync.Map // reflect.Type → map[string]int
+// indexFrom returns where name stands in names, or -1. It looks from next on first,
+// since members come in the order of the struct as a rule.
+func indexFrom(names []string, next int, name string) int {
+	for i := next; i < len(names); i++ {
+		if names[i] == name {
+			return i
+		}
+	}
+	for i := range min(next, len(names)) {
+		if names[i] == name {
+			return i
+		}
+	}
+	return -1
+}
 
-// fieldsOf returns the fields of a struct by their JSON names.
-func fieldsOf(t reflect.Type) map[string]int {
-	if cached, ok := fieldCache.Load(t); ok {
-		return cached.(map[string]int)
+var nameCache sync.Map // reflect.Type → []string
+
+// namesOf returns the JSON names of a struct's fields, in their order.
+func namesOf(t reflect.Type) []string {
+	if cached, ok := nameCache.Load(t); ok {
+		return cached.([]string)
 	}
-	fields := make(map[string]int, t.NumField())
-	for i := range t.NumField() {
-		fields[jsonName(t.Field(i))] = i
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i] = jsonName(t.Field(i))
 	}
-	fieldCache.Store(t, fields)
-	return fields
+	nameCache.Store(t, names)
+	return names
 }
 
 func jsonName(f reflect.StructField) string {
