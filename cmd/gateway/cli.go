@@ -13,6 +13,7 @@ import (
 type cli struct {
 	Serve    serveCmd    `cmd:"" default:"withargs" help:"Run a gateway."`
 	Watch    watchCmd    `cmd:"" help:"Print what a gateway sends, frame by frame; reconnects and resumes."`
+	Sync     syncCmd     `cmd:"" help:"Bring a network in line with a file: JSON, NDJSON or CSV."`
 	Token    tokenCmd    `cmd:"" help:"Make, list and revoke tokens."`
 	Wal      walCmd      `cmd:"" help:"Check or print the data of a stopped gateway."`
 	Snapshot snapshotCmd `cmd:"" help:"Back a gateway up and restore it."`

@@ -15,13 +15,14 @@ import (
 
 // stdio is what a command reads and writes besides files and sockets.
 type stdio struct {
+	in       io.Reader
 	out, err io.Writer
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := run(ctx, os.Args[1:], stdio{out: os.Stdout, err: os.Stderr})
+	err := run(ctx, os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
 	}

@@ -229,7 +229,14 @@ func (p *process) must(method, path string, body any) []byte {
 // runToEnd runs the program with args and returns its exit status and output.
 func runToEnd(t *testing.T, env []string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return runFed(t, "", env, args...)
+}
+
+// runFed is runToEnd with something to read.
+func runFed(t *testing.T, stdin string, env []string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
+	cmd.Stdin = strings.NewReader(stdin)
 	cmd.Env = append(append(os.Environ(), asGateway+"=1"), env...)
 	cmd.Dir = t.TempDir()
 	var out, err bytes.Buffer

@@ -73,6 +73,9 @@ func (r remoteFlags) do(ctx context.Context, method, path string, header http.He
 	if err != nil {
 		return nil, err
 	}
+	if sized, ok := body.(interface{ Len() int }); ok {
+		req.ContentLength = int64(sized.Len())
+	}
 	for name, values := range header {
 		req.Header[name] = values
 	}
