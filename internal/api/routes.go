@@ -92,15 +92,17 @@ func (s *Server) router() http.Handler {
 	})
 	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		c := callOf(w)
+		var allowed []string
 		for _, method := range []string{"DELETE", "GET", "HEAD", "POST", "PUT"} {
 			if mux.Match(chi.NewRouteContext(), method, r.URL.Path) {
-				c.header().Add("Allow", method)
+				allowed = append(allowed, method)
 			}
 		}
-		if c.header().Get("Allow") == "" { // a method that nobody has, and no such path either
+		if len(allowed) == 0 { // a method that nobody has, and no such path either
 			s.refuse(c, errNotFound)
 			return
 		}
+		c.header().Set("Allow", strings.Join(allowed, ", ")) // one line: many clients read no more
 		s.refuse(c, errMethodNotAllowed)
 	})
 	return mux
