@@ -97,12 +97,15 @@ func snapshotETag(p directory.Position, v directory.View) string {
 	return `"` + strings.Replace(p.String(), ":", "-", 1) + "-" + hex.EncodeToString(view[:8]) + `"`
 }
 
-// matchesETag reports whether If-None-Match names the tag.
+// matchesETag reports whether If-None-Match names the tag, or stands for any with
+// an asterisk alone. The tag has no comma in it, though others may.
 func matchesETag(header []string, etag string) bool {
 	for _, line := range header {
+		if strings.TrimSpace(line) == "*" {
+			return true
+		}
 		for given := range strings.SplitSeq(line, ",") {
-			given = strings.TrimSpace(given)
-			if given == "*" || strings.TrimPrefix(given, "W/") == etag {
+			if strings.TrimPrefix(strings.TrimSpace(given), "W/") == etag {
 				return true
 			}
 		}
