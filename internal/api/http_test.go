@@ -37,6 +37,26 @@ func TestPathsAndMethodsThatAreNotThere(t *testing.T) {
 	}
 }
 
+func TestEscapedPaths(t *testing.T) {
+	h := start(t)
+	h.ok("PUT", "/networks/1", `{}`)
+	h.ok("PUT", "/nodes/12", `{}`)
+	h.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // one that does not look such paths up
+	h.ok("PUT", "/%6eetworks/%31/members/1%32", "")
+	for path, status := range map[string]int{
+		"/networks/%31": 200, "/%6Eodes/%31%32": 200, "/client%2Ejs": 200, "/networks/%32": 404, "/networks/%61": 422,
+		"/networks%2F1": 404, "/networks/1%2fmembers": 422, "/networks/%31%2Fmembers": 422,
+	} {
+		if a := h.call(adminToken, "GET", path, ""); a.status != status {
+			t.Errorf("GET %s: got %d %s, want %d", path, a.status, a.body, status)
+		}
+	}
+	a := h.call(adminToken, "PATCH", "/networks/%31", "")
+	if a.refused(t, 405, "method-not-allowed"); a.header.Get("Allow") != "DELETE, GET, HEAD, PUT" {
+		t.Errorf("Allow %q", a.header.Get("Allow"))
+	}
+}
+
 func TestHeadAnswersLikeGetWithoutABody(t *testing.T) {
 	h := start(t)
 	h.ok("PUT", "/networks/1", `{}`)

@@ -105,7 +105,18 @@ func (s *Server) router() http.Handler {
 		c.header().Set("Allow", strings.Join(allowed, ", ")) // one line: many clients read no more
 		s.refuse(c, errMethodNotAllowed)
 	})
-	return mux
+	return plainPaths(mux)
+}
+
+// plainPaths has paths routed by what they mean, however they are escaped: %31 is 1.
+// One with an escaped slash, which parts nothing, stays as it came.
+func plainPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if raw := r.URL.RawPath; raw != "" && !strings.Contains(strings.ToLower(raw), "%2f") {
+			r.URL.RawPath = "" // which chi prefers
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serve runs one route: who asks, which query, then the handler.
