@@ -75,6 +75,7 @@ func TestPeerIsAnsweredByTheProtocol(t *testing.T) {
 		"message":                  {masked(rawFinal|rawText, []byte("hello")), 1008},
 		"piece of a message":       {masked(rawText, []byte("hel")), 1008},
 		"large message":            {masked(rawFinal|rawText, make([]byte, 100_000)), 1008},
+		"beginning of a message":   {[]byte{rawFinal | rawText, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6}, 1008},
 		"not masked":               {[]byte{rawFinal | rawPing, 0}, 1002},
 		"reserved bit":             {masked(rawFinal|rawPing|0x20, nil), 1002},
 		"deflated ping":            {masked(rawFinal|rawPing|rawRSV1, nil), 1002},

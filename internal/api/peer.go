@@ -103,6 +103,12 @@ func (p *peer) headSize() int {
 	return leastHead + 4
 }
 
+// beyondKeeping reports whether a frame of a message has begun that is longer than
+// what is kept of any. Whatever it holds, nobody is going to read it.
+func (p *peer) beyondKeeping() bool {
+	return p.have >= leastHead && p.have == p.headSize() && p.head[0]&opClose == 0 && p.length() > uint64(p.keep)
+}
+
 // length is that of the payload. The head must be complete.
 func (p *peer) length() uint64 {
 	switch n := p.head[1] & 0x7f; n {

@@ -117,6 +117,9 @@ func (s *Server) readSocket(st *stream) {
 				st.broken(err)
 				return
 			}
+			if p.beyondKeeping() {
+				st.end(hub.ProtocolMisuse) // without waiting for the rest, which may never come
+			}
 		}
 	}
 }
