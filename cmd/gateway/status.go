@@ -85,7 +85,7 @@ type subscriber struct {
 	Kind        string    `json:"kind"`
 	RemoteAddr  string    `json:"remote_addr"`
 	SeqNo       uint64    `json:"seq_no"`
-	AckedSeqNo  *uint64   `json:"acked_seq_no"`
+	AckedSeqNo  uint64    `json:"acked_seq_no"` // 0 for who acknowledges nothing
 	Behind      uint64    `json:"behind"`
 	ConnectedAt time.Time `json:"connected_at"`
 }
@@ -93,8 +93,8 @@ type subscriber struct {
 // lag is how many commits the gateway has that the subscriber has not: for a
 // standby, that it has not acknowledged.
 func (s *subscriber) lag(seqNo uint64) uint64 {
-	if s.AckedSeqNo != nil && *s.AckedSeqNo < seqNo {
-		return max(s.Behind, seqNo-*s.AckedSeqNo)
+	if s.AckedSeqNo > 0 && s.AckedSeqNo < seqNo {
+		return max(s.Behind, seqNo-s.AckedSeqNo)
 	}
 	return s.Behind
 }
@@ -155,8 +155,8 @@ func (r *replication) print(w io.Writer, show int, now time.Time) error {
 	fmt.Fprintf(t, "ID\tKIND\tFROM\tSEQ_NO\tACKED\tLAG\tCONNECTED\n")
 	for _, s := range list {
 		acked := "-"
-		if s.AckedSeqNo != nil {
-			acked = strconv.FormatUint(*s.AckedSeqNo, 10)
+		if s.AckedSeqNo > 0 {
+			acked = strconv.FormatUint(s.AckedSeqNo, 10)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%d\t%v\n", s.ID, s.Kind, s.RemoteAddr, s.SeqNo, acked, s.lag(r.SeqNo),
 			ago(s.ConnectedAt, now))

@@ -51,9 +51,9 @@ type subscriberStatus struct {
 	ID          string         `json:"id"`
 	Kind        string         `json:"kind"` // that of the stream, or kindStandby
 	RemoteAddr  string         `json:"remote_addr"`
-	SeqNo       uint64         `json:"seq_no"`                // everything up to it has been handed to the stream
-	AckedSeqNo  *uint64        `json:"acked_seq_no,omitzero"` // what it has on disk, of standbys that say so
-	Behind      uint64         `json:"behind"`                // commits that it has yet to be handed, or to acknowledge
+	SeqNo       uint64         `json:"seq_no"`       // everything up to it has been handed to the stream
+	AckedSeqNo  uint64         `json:"acked_seq_no"` // what it has on disk, of standbys that say so; else 0
+	Behind      uint64         `json:"behind"`       // commits that it has yet to be handed, or to acknowledge
 	ConnectedAt directory.Time `json:"connected_at"`
 }
 
@@ -138,7 +138,7 @@ func (o *streams) status() []subscriberStatus {
 		}
 		if st.follower != nil {
 			if name, acked, standby := st.follower.Acked(); standby {
-				status.ID, status.AckedSeqNo = name, &acked
+				status.ID, status.AckedSeqNo = name, acked
 				status.Behind += at.SeqNo - min(acked, at.SeqNo)
 			}
 		}
