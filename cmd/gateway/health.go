@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -12,13 +13,16 @@ type healthCmd struct {
 	URL string `default:"http://127.0.0.1:8080" placeholder:"URL" help:"Where the gateway is."`
 }
 
+// Validate checks every setting. Kong calls it after parsing.
+func (c healthCmd) Validate() error { return validateURL("--url", c.URL) }
+
 // Run succeeds when the gateway says that it is ready.
 func (c healthCmd) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/readyz", nil)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -32,6 +32,7 @@ func TestWrongUsageEndsWithStatus2(t *testing.T) {
 		"no format":            {nil, []string{"serve", "--log-format", "xml"}, "--log-format"},
 		"no origin":            {nil, []string{"serve", "--allowed-origin", "ops.example"}, "--allowed-origin"},
 		"from the environment": {[]string{"GATEWAY_HEARTBEAT=soon"}, []string{"serve"}, "heartbeat"},
+		"health of no URL":     {nil, []string{"health", "--url", "127.0.0.1:8080"}, "--url"},
 		"token with a space":   {[]string{"GATEWAY_ADMIN_TOKEN=a b"}, []string{"serve"}, "--admin-token"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +51,19 @@ func TestVersion(t *testing.T) {
 	status, out, _ := runToEnd(t, nil, "version")
 	if status != 0 || !regexp.MustCompile(`^gateway \S+ commit \S+ go1\.\S+`).MatchString(out) {
 		t.Errorf("status %d, %q", status, out)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	p := start(t, t.TempDir())
+	for _, url := range []string{"http://" + p.addr, "http://" + p.addr + "/"} {
+		if status, _, stderr := runToEnd(t, []string{"GATEWAY_URL=" + url}, "health"); status != 0 {
+			t.Errorf("%s: status %d, %s", url, status, stderr)
+		}
+	}
+	p.kill()
+	if status, _, _ := runToEnd(t, nil, "health", "--url", "http://"+p.addr); status != 1 {
+		t.Errorf("of a gateway that is gone: status %d, want 1", status)
 	}
 }
 
