@@ -51,7 +51,7 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Add("Vary", "Origin")
 		origin := r.Header.Get("Origin")
-		if !s.origins[origin] {
+		if !s.listed(origin) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -68,12 +68,16 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 	})
 }
 
+// listed reports whether an origin is one of the allowed ones. Scheme and host, of
+// which it is made, know no case, and browsers write them in lower case.
+func (s *Server) listed(origin string) bool { return s.origins[strings.ToLower(origin)] }
+
 // originAllowed reports whether a page of the request's origin may open a
 // stream: one from the host itself or from an allowed origin. Programs send no
 // origin.
 func (s *Server) originAllowed(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" || s.origins[origin] {
+	if origin == "" || s.listed(origin) {
 		return true
 	}
 	u, err := url.Parse(origin)

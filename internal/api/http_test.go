@@ -180,6 +180,16 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
+func TestOriginsKnowNoCase(t *testing.T) {
+	h := start(t, func(o *api.Options, _ *gateway.Options) { o.AllowedOrigins = []string{"https://Ops.Example:8443"} })
+	for _, origin := range []string{"https://ops.example:8443", "https://Ops.Example:8443"} {
+		if got := h.call(adminToken, "GET", "/nodes", "", "Origin: "+origin).header.Get("Access-Control-Allow-Origin"); got != origin {
+			t.Errorf("origin %s: allowed %q", origin, got)
+		}
+		h.call(adminToken, "GET", "/subscribe", "", "Origin: "+origin).refused(t, 426, "upgrade-required")
+	}
+}
+
 func TestFiles(t *testing.T) {
 	h := start(t)
 	for path, kind := range map[string]string{

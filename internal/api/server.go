@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"io/fs"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -49,7 +50,7 @@ type Server struct {
 
 	opened    chan struct{}      // closed by Open
 	adminHash *[sha256.Size]byte // nil without an admin token; set by Open
-	origins   map[string]bool
+	origins   map[string]bool    // in lower case
 
 	draining atomic.Bool
 	streams  streams
@@ -68,7 +69,7 @@ func New(o Options) *Server {
 	}
 	s.metrics = newMetrics(o.Registry, &s.streams, o.Gateway)
 	for _, origin := range o.AllowedOrigins {
-		s.origins[origin] = true
+		s.origins[strings.ToLower(origin)] = true
 	}
 	s.writers = newWriters(s)
 	s.watch = newTokenWatch(o.Gateway, o.TokenStreams)
