@@ -29,6 +29,8 @@ func TestWrongUsageEndsWithStatus2(t *testing.T) {
 		"no size":              {nil, []string{"serve", "--max-body", "large"}, "large"},
 		"percent over 100":     {nil, []string{"serve", "--removal-percent", "101"}, "--removal-percent"},
 		"no level":             {nil, []string{"serve", "--log-level", "loud"}, "--log-level"},
+		"no logging at all":    {nil, []string{"serve", "--log-level", "disabled"}, "--log-level"},
+		"level of a number":    {nil, []string{"serve", "--log-level", "42"}, "--log-level"},
 		"no format":            {nil, []string{"serve", "--log-format", "xml"}, "--log-format"},
 		"no origin":            {nil, []string{"serve", "--allowed-origin", "ops.example"}, "--allowed-origin"},
 		"from the environment": {[]string{"GATEWAY_HEARTBEAT=soon"}, []string{"serve"}, "heartbeat"},
