@@ -36,7 +36,7 @@ func (t *Time) UnmarshalText(b []byte) error {
 		return nil
 	}
 	std, err := time.Parse(time.RFC3339Nano, string(b))
-	if err != nil {
+	if err != nil || !looksRFC3339(b) {
 		return fmt.Errorf("not an RFC 3339 time: %q", b)
 	}
 	if year := std.UTC().Year(); year < 0 || year > 9999 {
@@ -44,6 +44,21 @@ func (t *Time) UnmarshalText(b []byte) error {
 	}
 	*t = TimeOf(std)
 	return nil
+}
+
+// looksRFC3339 is for what time.Parse takes, which is more than RFC 3339 has: hours
+// of one digit, a comma before the fraction, offsets of a day and more.
+func looksRFC3339(b []byte) bool {
+	const seconds, offset = len("2006-01-02T15:04:05"), len("+00:00")
+	if len(b) <= seconds || b[seconds-len(":04:05")] != ':' || b[seconds] == ',' {
+		return false
+	}
+	if b[len(b)-1] == 'Z' {
+		return true
+	}
+	hours, ok1 := digits(b[len(b)-offset+1 : len(b)-3])
+	minutes, ok2 := digits(b[len(b)-2:])
+	return ok1 && ok2 && hours < 24 && minutes < 60
 }
 
 const (
