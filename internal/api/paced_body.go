@@ -21,12 +21,15 @@ const (
 var errTooSlow = errors.New("the body comes too slowly")
 
 // paced lets no body keep its connection by coming too slowly, also where nobody
-// reads it: then net/http does, before it answers. Streams have no body.
+// reads it: then net/http reads a short one, before it answers. It finds a long one,
+// or one that its sender holds back, by the body that it made; so that stays in
+// place, and the handler gets a request of its own. Streams have no body.
 func paced(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body != http.NoBody {
 			b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), begun: time.Now()}
 			b.goOn(b.begun)
+			r = r.WithContext(r.Context())
 			r.Body = b
 		}
 		next.ServeHTTP(w, r)

@@ -161,3 +161,25 @@ func (h *harness) commit(n, bytes, mark int) {
 		h.t.Error(err)
 	}
 }
+
+// TestRefusalsDoNotWaitForTheBody that is held back until the request is taken, or
+// is far too long to be read for nothing.
+func TestRefusalsDoNotWaitForTheBody(t *testing.T) {
+	h := start(t)
+	for name, tt := range map[string]struct {
+		token, length string
+		expect        string
+		status        int
+	}{
+		"held back":              {"nobody", "100", "Expect: 100-continue", http.StatusUnauthorized},
+		"long, to nobody":        {"nobody", "1000000", "X-Any: thing", http.StatusUnauthorized},
+		"too long":               {adminToken, "2000000", "X-Any: thing", http.StatusRequestEntityTooLarge},
+		"too long and held back": {adminToken, "2000000", "Expect: 100-continue", http.StatusRequestEntityTooLarge},
+	} {
+		r := rawRequest(t, h.dialTCP(), "POST /directory-sync HTTP/1.1", "Host: gateway", "Authorization: Bearer "+tt.token,
+			"Content-Type: application/json", "Content-Length: "+tt.length, tt.expect)
+		if r.resp.StatusCode != tt.status {
+			t.Errorf("%s: got %d, want %d", name, r.resp.StatusCode, tt.status)
+		}
+	}
+}
