@@ -61,9 +61,15 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 // refusal says what an answer means that opens no stream.
 func refusal(answer *http.Response, now time.Time) *RefusedError {
 	refused := &RefusedError{Status: answer.StatusCode, RetryAfter: retryAfter(answer.Header, now)}
-	var problem struct{ Title, Detail, Code string }
+	var problem struct {
+		Title, Detail, Code string
+		Errors              []struct{ Pointer, Detail string }
+	}
 	if body, err := io.ReadAll(answer.Body); err == nil && json.Unmarshal(body, &problem) == nil {
 		refused.Code, refused.Detail = problem.Code, cmp.Or(problem.Detail, problem.Title)
+		for _, fault := range problem.Errors {
+			refused.Detail += fmt.Sprintf("; %s: %s", fault.Pointer, fault.Detail)
+		}
 	}
 	return refused
 }

@@ -45,7 +45,7 @@ var (
 type RefusedError struct {
 	Status     int           // of HTTP
 	Code       string        // the gateway's word for it; empty if somebody else answered
-	Detail     string        // may be empty
+	Detail     string        // with what is wrong with the request; may be empty
 	RetryAfter time.Duration // 0 if nothing was said of it
 }
 

@@ -193,7 +193,7 @@ func TestATokenThatMayNotFollow(t *testing.T) {
 	if err := standby.Ready(); err == nil {
 		t.Error("a standby that cannot follow says that it is ready")
 	}
-	if problem := standby.problem(); !strings.Contains(problem, "refused: 422") {
+	if problem := standby.problem(); !strings.Contains(problem, "refused: 422") || !strings.Contains(problem, "replica") {
 		t.Errorf("its status says %q", problem)
 	}
 	stop := other.follow(primary.url, "admin")
