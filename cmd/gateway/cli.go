@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -42,7 +43,8 @@ func run(ctx context.Context, args []string, io stdio) (err error) {
 		return usageError{err}
 	}
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w", command.Command(), err)
+		name, _, _ := strings.Cut(command.Command(), " <") // without its arguments
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }

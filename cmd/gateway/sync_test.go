@@ -141,7 +141,7 @@ func TestSyncUsage(t *testing.T) {
 		"no file":           {[]string{"--network", "7"}, 2, "file"},
 		"no network":        {[]string{good}, 2, "--network"},
 		"network 0":         {[]string{good, "--network", "0"}, 2, "--network"},
-		"no such file":      {[]string{"missing.csv", "--network", "7", "--yes"}, 1, "missing.csv"},
+		"no such file":      {[]string{"missing.csv", "--network", "7", "--yes"}, 1, "gateway: sync: open missing.csv"},
 		"no such network":   {[]string{good, "--network", "8"}, 1, "network-not-found"},
 		"another network":   {[]string{writeFile(t, "f", `{"network_id":8,"entries":[{"external_id":"p1"}]}`), "--network", "7"}, 1, "network 8"},
 		"a field too many":  {[]string{writeFile(t, "f", `[{"external_id":"p1","rôle":"owner"}]`), "--network", "7"}, 1, "/entries/0/rôle"},
