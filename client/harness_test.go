@@ -35,19 +35,26 @@ const adminToken = "the-admin-token"
 // harness is a gateway with a data folder of its own, behind a proxy whose
 // address outlives restarts.
 type harness struct {
-	t       testing.TB
-	options gateway.Options
-	gateway *gateway.Gateway
-	api     *api.Server
-	http    *httptest.Server
-	proxy   *proxy
-	url     string
+	t            testing.TB
+	options      gateway.Options
+	writeTimeout time.Duration
+	gateway      *gateway.Gateway
+	api          *api.Server
+	http         *httptest.Server
+	proxy        *proxy
+	url          string
 }
 
 // start opens a gateway; options change how.
 func start(t testing.TB, options ...func(*gateway.Options)) *harness {
 	t.Helper()
-	h := &harness{t: t, options: gateway.Options{Dir: t.TempDir(), Heartbeat: 15 * time.Second, Logger: zerolog.Nop()}}
+	return startWithin(t, 10*time.Second, options...)
+}
+
+// startWithin is start with a write timeout of its own.
+func startWithin(t testing.TB, writeTimeout time.Duration, options ...func(*gateway.Options)) *harness {
+	t.Helper()
+	h := &harness{t: t, options: gateway.Options{Dir: t.TempDir(), Heartbeat: 15 * time.Second, Logger: zerolog.Nop()}, writeTimeout: writeTimeout}
 	for _, option := range options {
 		option(&h.options)
 	}
@@ -65,7 +72,7 @@ func (h *harness) open() {
 		h.t.Fatalf("open: %v", err)
 	}
 	h.api = api.New(api.Options{Gateway: h.gateway, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(),
-		WriteTimeout: 10 * time.Second, Compression: true, Assets: os.DirFS("../web")})
+		WriteTimeout: h.writeTimeout, Compression: true, Assets: os.DirFS("../web")})
 	h.api.Open(adminToken)
 	h.http = httptest.NewServer(h.api.Handler())
 	h.proxy.lead(h.http.Listener.Addr().String())

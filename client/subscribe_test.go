@@ -269,8 +269,8 @@ func TestPermanentEndsTheSubscription(t *testing.T) {
 // TestALongHandlerIsNotTakenForGone: nobody answers pings while a handler works.
 func TestALongHandlerIsNotTakenForGone(t *testing.T) {
 	t.Parallel()
-	const long = 3 * time.Second // a silent peer has a second at least, however short the interval
-	h := start(t, func(o *gateway.Options) { o.Heartbeat = 50 * time.Millisecond })
+	const patience, long = time.Second, 3 * time.Second // a silent peer has the write timeout, however short the interval
+	h := startWithin(t, patience, func(o *gateway.Options) { o.Heartbeat = 50 * time.Millisecond })
 	s := client.NewState()
 	w := watch(t, moody{s, func(f client.Frame) error {
 		if _, is := f.(*client.SnapshotPart); is {

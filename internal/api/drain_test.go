@@ -62,7 +62,7 @@ func newBubble(t *testing.T, heartbeat time.Duration) *bubble {
 		t.Fatal(err)
 	}
 	b.server = api.New(api.Options{Gateway: b.gateway, Logger: zerolog.Nop(), Registry: prometheus.NewRegistry(),
-		WriteTimeout: 10 * time.Second, Assets: os.DirFS("../../web")})
+		WriteTimeout: writeTimeout, Assets: os.DirFS("../../web")})
 	b.server.Open(adminToken)
 	server := &http.Server{Handler: b.server.Handler()}
 	go func() { _ = server.Serve(b.listener) }()

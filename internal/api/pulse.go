@@ -8,12 +8,10 @@ import (
 // errSilent is why a stream is cut whose peer shows no sign of life.
 var errSilent = errors.New("no sign of life since a ping an interval ago")
 
-// minSilence is what even the shortest heartbeat gives a peer to answer in.
-const minSilence = time.Second
-
 // pulse tells peers that live from those that are gone without a word. Each
 // heartbeat of a WebSocket carries a ping; a peer that is silent until the next is
-// given up, and so within two intervals of its end.
+// given up, and so within two intervals of its end, but never sooner than after the
+// write timeout: however short the interval, a program may be busy for so long.
 //
 // Not so if its host has taken bytes that were sent after the ping, or has come
 // nearer to it: then the peer is slow, and the answer stands behind what it has
@@ -32,7 +30,7 @@ func (p *pulse) beats(st *stream, interval time.Duration) bool {
 	taken := st.socket.taken()
 	switch {
 	case p.asked.IsZero(), heard && st.kind.answers:
-	case time.Since(p.asked) < max(interval*9/10, minSilence):
+	case time.Since(p.asked) < max(interval*9/10, st.socket.timeout):
 		return true // it has not had its time
 	case taken < p.mark && taken > p.taken, taken > p.mark:
 	case taken == p.mark && !st.kind.answers:

@@ -10,7 +10,8 @@ import (
 func TestSlowPeersLive(t *testing.T) {
 	near, far := connected(t)
 	_ = far.SetReadBuffer(4 << 10)
-	s := newSocket(near, nil, time.Minute, func() {})
+	const interval, timeout = 10 * time.Second, time.Minute
+	s := newSocket(near, nil, timeout, func() {})
 	defer s.close()
 	if _, err := s.send(new(attempt), [][]byte{make([]byte, 60<<10)}); err != nil {
 		t.Fatal(err)
@@ -23,8 +24,7 @@ func TestSlowPeersLive(t *testing.T) {
 	if before >= total {
 		t.Fatalf("a host whose buffer is full has taken %d of %d bytes", before, total)
 	}
-	const interval = 10 * time.Second
-	long, lately := time.Now().Add(-interval), time.Now().Add(-interval/2)
+	long, lately := time.Now().Add(-timeout), time.Now().Add(-timeout/2)
 	for _, c := range []struct {
 		name  string
 		pulse pulse

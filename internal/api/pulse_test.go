@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-const heartbeat = 15 * time.Second
+const (
+	heartbeat    = 15 * time.Second
+	writeTimeout = 10 * time.Second
+)
 
 // rawPipe opens a WebSocket in a bubble and leaves it to its test.
 func (b *bubble) rawPipe() *raw {
@@ -45,6 +48,25 @@ func TestPeersThatAreGoneAreFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSilenceIsLongerThanTheWriteTimeout: a peer that is long about something, and
+// does not read meanwhile, has that time, however short the heartbeat is.
+func TestSilenceIsLongerThanTheWriteTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, heartbeat/100)
+		defer b.stop()
+		r := b.rawPipe()
+		begun := time.Now()
+		for {
+			if _, _, err := r.frame(); err != nil {
+				break
+			}
+		}
+		if silent := time.Since(begun); silent < writeTimeout || silent > writeTimeout+heartbeat/10 {
+			t.Errorf("a silent peer was cut after %v, want it soon after %v", silent, writeTimeout)
+		}
+	})
 }
 
 // TestPeersThatLiveAreKept: those who answer pings, those who only send something
