@@ -69,11 +69,11 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	s.draining.Store(true)
 	open := s.streams.all()
 	start := time.Now()
+	turn := func(i int) time.Duration { return over * time.Duration(i) / time.Duration(len(open)) }
 	for i, st := range open {
-		due := over * time.Duration(i) / time.Duration(len(open))
-		pause(ctx, due-time.Since(start))
-		left := over - time.Since(start)
-		st.finish(hub.Restarting(comeBack(left)), left)
+		pause(ctx, turn(i)-time.Since(start))
+		passed := time.Since(start)
+		st.finish(hub.Restarting(comeBack(turn(len(open)-1)-passed)), over-passed)
 	}
 	select {
 	case <-s.streams.empty():
@@ -83,10 +83,10 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	}
 }
 
-// comeBack is when a reader should try again: after the rest of the drain, and
-// a little later at random.
-func comeBack(left time.Duration) time.Duration {
-	return max(left, 0) + 500*time.Millisecond + rand.N(time.Second)
+// comeBack is when a reader should try again: once the last one has had its turn,
+// since as a rule the drain is over then, and a little later at random.
+func comeBack(lastTurn time.Duration) time.Duration {
+	return max(lastTurn, 0) + 500*time.Millisecond + rand.N(time.Second)
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -128,6 +130,42 @@ func TestDrainIsPaced(t *testing.T) {
 		slices.Sort(got)
 		if want := []time.Duration{0, 2e9, 4e9, 6e9, 8e9}; !slices.Equal(got, want) {
 			t.Errorf("streams ended after %v, want %v", got, want)
+		}
+	})
+}
+
+// TestReadersComeBackAfterTheLastTurn: not only when the time for the drain is over,
+// which with a few readers it hardly takes.
+func TestReadersComeBackAfterTheLastTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, time.Hour)
+		defer b.stop()
+		const streams, over = 4, 20 * time.Second
+		backs := make(chan time.Duration, streams)
+		start := time.Now()
+		for range streams {
+			conn := b.subscribe()
+			go func() {
+				for {
+					if _, _, err := conn.Read(t.Context()); err != nil {
+						var ms int
+						closed, _ := errors.AsType[websocket.CloseError](err)
+						_, _ = fmt.Sscanf(closed.Reason, "retry in %d ms", &ms)
+						backs <- time.Since(start) + time.Duration(ms)*time.Millisecond
+						return
+					}
+				}
+			}()
+		}
+		synctest.Wait() // until the streams are all there
+		if err := b.server.Drain(t.Context(), over); err != nil {
+			t.Errorf("drain: %v", err)
+		}
+		const last = over * (streams - 1) / streams
+		for range streams {
+			if back := <-backs; back < last || back > last+2*time.Second {
+				t.Errorf("a reader is to come back after %v, want it soon after %v", back, last)
+			}
 		}
 	})
 }
