@@ -108,7 +108,7 @@ func (p *planner) record(last *Sync, snapshotAt *Time) {
 		next.Updated, next.Disabled = p.result.Updated, p.result.Disabled
 		next.Mapped, next.Unmapped = p.result.Mapped, p.result.Unmapped
 	}
-	if snapshotAt != nil && *snapshotAt > next.SnapshotAt {
+	if known := next.SnapshotAt; snapshotAt != nil && *snapshotAt != known && (known == 0 || *snapshotAt > known) {
 		next.SnapshotAt, changed = *snapshotAt, true
 	}
 	if changed {

@@ -38,7 +38,7 @@ func (c SyncDirectory) decide(d *draft) (DirectorySyncResult, error) {
 		return DirectorySyncResult{}, fmt.Errorf("%w: network %d", ErrNetworkNotEnterprise, network.NetworkID)
 	}
 	last := s.Sync(network.NetworkID)
-	if last != nil && req.SnapshotAt != nil && *req.SnapshotAt < last.SnapshotAt {
+	if last != nil && last.SnapshotAt != 0 && req.SnapshotAt != nil && *req.SnapshotAt < last.SnapshotAt {
 		return DirectorySyncResult{}, fmt.Errorf("%w: %v, that was %v", ErrStaleSnapshot, *req.SnapshotAt, last.SnapshotAt)
 	}
 	p := planner{draft: d, state: s, network: network, roles: network.rolesByGroup(), digest: sha256.New(), nodeIDs: []uint32{}, hasher: codec{direction: hashing},

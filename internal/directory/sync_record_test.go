@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -144,5 +145,21 @@ func TestSyncRecordsItself(t *testing.T) {
 				t.Errorf("want the record %q, got %q", test.want, got)
 			}
 		})
+	}
+}
+
+// TestTheSameSyncTwiceFromASenderWithoutAClock, whose pictures have the time that a
+// variable has which was never set.
+func TestTheSameSyncTwiceFromASenderWithoutAClock(t *testing.T) {
+	s := directoryOf(alice(RoleMember))
+	for _, never := range []string{"0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"} {
+		request := fmt.Sprintf(`{"entries":[{"external_id":"alice"}],"snapshot_at":%q}`, never)
+		for again := range 2 {
+			entries, _, err := decideSync(s, parseRequest(t, request))
+			if err != nil || again == 1 && len(entries) > 0 {
+				t.Errorf("%s, sync %d: %v, entries %q", never, again+1, err, lines(entries))
+			}
+			s.Apply(entries)
+		}
 	}
 }
