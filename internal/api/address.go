@@ -18,7 +18,7 @@ func isAddress(s string) bool {
 		return true
 	}
 	a, err := mail.ParseAddress(s)
-	return err == nil && a.Address == s
+	return err == nil && (a.Address == s || a.Name == "" && a.String() == "<"+s+">") // a local part may need quotes
 }
 
 // isDotAtomAddress recognises the addresses that nearly everybody has, two

@@ -32,3 +32,15 @@ func TestDotAtomAddressesAreAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestAddresses(t *testing.T) {
+	for s, want := range map[string]bool{
+		"alice@corp.example": true, "ä@b": true, "a@[1.2.3.4]": true, `"a b"@c`: true, `"a\"b"@c`: true,
+		"": false, "a": false, "a b@c": false, "A <a@b>": false, "<a@b>": false, "a@b (c)": false, `"a b" <a@b>`: false, "a@b, c@d": false,
+		` "a b"@c`: false, `"a b"@c (d)`: false,
+	} {
+		if got := isAddress(s); got != want {
+			t.Errorf("%q: %v, want %v", s, got, want)
+		}
+	}
+}
