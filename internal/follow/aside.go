@@ -50,17 +50,22 @@ func (r *replica) keepAside(snapshot uint64) error {
 	if errors.Is(err, gateway.ErrCut) {
 		return r.keepState(name, state)
 	}
-	r.said(path, from+1, at.SeqNo)
-	return err
+	return r.say(err, path, from+1, at.SeqNo)
 }
 
 func (r *replica) keepState(name string, state *directory.State) error {
 	path := name + ".snapshot"
-	r.said(path, 1, state.SeqNo())
-	return wholefile.Write(path, func(w io.Writer) error { return r.Gateway.WriteSnapshot(w, state) })
+	err := wholefile.Write(path, func(w io.Writer) error { return r.Gateway.WriteSnapshot(w, state) })
+	return r.say(err, path, 1, state.SeqNo())
 }
 
-func (r *replica) said(path string, from, to uint64) {
+// say tells of a file that is there. It returns what went wrong with it, and is
+// silent then.
+func (r *replica) say(err error, path string, from, to uint64) error {
+	if err != nil {
+		return err
+	}
 	r.Logger.Warn().Str("file", path).Uint64("from_seq_no", from).Uint64("to_seq_no", to).
 		Msg("what this gateway alone has is kept aside: the history that it follows is without it")
+	return nil
 }

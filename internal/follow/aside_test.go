@@ -122,6 +122,38 @@ func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
 	}
 }
 
+// What cannot be kept aside is not let go of, and nobody says that it was kept.
+func TestWhatCannotBeKeptAsideStays(t *testing.T) {
+	for suffix, apart := range map[string]func(mine, theirs *site, token string){
+		".jsonl":    func(mine, theirs *site, token string) { theirs.catchUp(mine, token) }, // a fork
+		".snapshot": func(_, theirs *site, _ string) { theirs.Demote() },                    // nothing is shared
+	} {
+		mine, theirs := open(t), open(t)
+		token := mine.token()
+		theirs.put(1, 1)
+		if suffix == ".jsonl" {
+			theirs = open(t, asStandby)
+		}
+		apart(mine, theirs, token)
+		mine.put(1, 3)
+		if err := theirs.Promote("later"); err != nil {
+			t.Fatal(err)
+		}
+		theirs.put(4, 9)
+		at := mine.at()
+		inTheWay := filepath.Join(mine.dir, fmt.Sprintf("aside-%s-%d%s", at.Epoch, at.SeqNo, suffix))
+		if err := os.MkdirAll(filepath.Join(inTheWay, "something"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		mine.Demote()
+		mine.follow(theirs.url, theirs.token())
+		mine.log.await("keep aside what is here alone")
+		if mine.at() != at || mine.log.count("is kept aside") != 0 {
+			t.Errorf("%s cannot be written: at %v, before %v, and the log says %s", suffix, mine.at(), at, &mine.log.text)
+		}
+	}
+}
+
 // Where the log does not reach back to the fork, the whole state is kept.
 func TestAStateIsKeptWholeWhereTheLogWasCut(t *testing.T) {
 	primary, behind := open(t), open(t, asStandby)
