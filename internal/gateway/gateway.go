@@ -14,6 +14,7 @@ import (
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/hub"
 	"github.com/replication-gateway/gateway/internal/wal"
+	"github.com/replication-gateway/gateway/internal/wholefile"
 )
 
 // Options sets up a Gateway.
@@ -120,6 +121,9 @@ func (g *Gateway) Open() error {
 	g.log = log
 	reportRecovery(o.Logger, recovery)
 	g.setLineage(log.Lineage())
+	if err := wholefile.Sweep(o.Dir); err != nil {
+		return errors.Join(fmt.Errorf("remove half a file: %w", err), log.Close())
+	}
 	if err := g.assumeRole(); err != nil {
 		return errors.Join(err, log.Close())
 	}

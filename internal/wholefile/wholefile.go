@@ -11,12 +11,16 @@ import (
 	"strings"
 )
 
+// unfinished ends the name of a file that Write is not through with, behind the
+// name that it is to have and a number.
+const unfinished = ".unfinished"
+
 // Write writes a file with mode 0600. When it returns nil the file is durable;
 // otherwise it is not there, or what was there before still is. A file of that
 // name is replaced.
 func Write(path string, content func(io.Writer) error) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
+	f, err := os.CreateTemp(dir, filepath.Base(path)+".*"+unfinished) // mode 0600
 	if err != nil {
 		return err
 	}
@@ -36,6 +40,25 @@ func Write(path string, content func(io.Writer) error) error {
 		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// Sweep removes from a folder what processes left there that died over a Write.
+// Nobody may be writing there meanwhile.
+func Sweep(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, left := strings.CutSuffix(e.Name(), unfinished)
+		if number := strings.TrimPrefix(filepath.Ext(name), "."); !left || number == "" || strings.Trim(number, "0123456789") != "" {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Word returns the word that a file holds, white space around it apart. A file
