@@ -25,8 +25,8 @@ type FS interface {
 	List(dir string) ([]string, error)
 	// SyncDir makes the names in a folder durable.
 	SyncDir(dir string) error
-	// Lock takes the lock file for this process alone, or fails with ErrLocked. It makes the file when that is
-	// missing. Closing gives it free.
+	// Lock takes the lock file and the folder that it is in for this process alone, or fails with ErrLocked. It makes
+	// the file when that is missing; one that somebody deleted does not open the way. Closing gives both free.
 	Lock(path string) (io.Closer, error)
 }
 
@@ -111,15 +111,37 @@ func (osFS) Lock(path string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, ErrLocked
-		}
-		return nil, &fs.PathError{Op: "flock", Path: path, Err: err}
+	if err := flock(f); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	return f, nil
+	// A lock file that was deleted and made anew is another file; the folder stays the same. Not every file system of a
+	// network locks folders, and then the file has to do.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err := flock(dir); errors.Is(err, ErrLocked) {
+		return nil, errors.Join(err, dir.Close(), f.Close())
+	}
+	return folderLock{f, dir}, nil
 }
+
+// flock locks an open file, or fails with ErrLocked.
+func flock(f *os.File) error {
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return ErrLocked
+	case err != nil:
+		return &fs.PathError{Op: "flock", Path: f.Name(), Err: err}
+	}
+	return nil
+}
+
+// folderLock is a lock file and its folder, both locked.
+type folderLock struct{ file, dir *os.File }
+
+func (l folderLock) Close() error { return errors.Join(l.dir.Close(), l.file.Close()) }
 
 type osHandle struct{ *os.File }
 

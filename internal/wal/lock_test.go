@@ -51,6 +51,15 @@ func TestOneProcessAtATime(t *testing.T) {
 	if _, _, err := Open(dir, Options{}); !errors.Is(err, ErrLocked) {
 		t.Errorf("Open beside another process: %v, want ErrLocked", err)
 	}
+	// Whoever takes the lock file for one that was left behind does not get in by deleting it.
+	if err := os.Remove(filepath.Join(dir, lockName)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the first one makes the file anew
+		if _, _, err := Open(dir, Options{}); !errors.Is(err, ErrLocked) {
+			t.Errorf("Open beside another process, the lock file deleted: %v, want ErrLocked", err)
+		}
+	}
 	if err := other.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
