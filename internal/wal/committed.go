@@ -98,14 +98,14 @@ func draftCommitted(fsys FS, temp string, m commitMark) (*committedFile, error) 
 	return c, nil
 }
 
-// openCommitted opens the file with a flag of package os and reads it. Where there is none it gives nil.
+// openCommitted opens the file, which the folder lists, with a flag of package os and reads it.
 func openCommitted(fsys FS, path string, flag int) (*committedFile, commitMark, error) {
 	f, err := fsys.Open(path, flag)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, commitMark{}, nil
+	if errors.Is(err, fs.ErrNotExist) { // a link that leads nowhere
+		return nil, commitMark{}, &DamageError{File: path, Reason: "the file is missing"}
 	}
 	if err != nil {
-		return nil, commitMark{}, fmt.Errorf("open committed file: %w", err)
+		return nil, commitMark{}, asDamage(fmt.Errorf("open committed file: %w", err), path, 0, 0)
 	}
 	c := &committedFile{file: f}
 	m, err := c.read()

@@ -121,15 +121,24 @@ func changesOf(b byte, at int) map[string]byte {
 // endOf finds where the frames of a segment end.
 func endOf(t *testing.T, b []byte) int64 {
 	t.Helper()
+	_, end := framesOf(t, b)
+	return end
+}
+
+// framesOf finds where the frames of a segment begin, and where they end.
+func framesOf(t *testing.T, b []byte) (frames []int64, end int64) {
+	t.Helper()
 	h, err := decodeSegmentHeader(b[:sectorSize])
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := scanner{file: bytesHandle{bytes.NewReader(b)}, seed: h.seed, pos: h.length, limit: int64(len(b)), next: h.first}
 	for {
+		at := s.pos
 		if _, _, err := s.frame(); err != nil {
-			return s.pos
+			return frames, s.pos
 		}
+		frames = append(frames, at)
 	}
 }
 

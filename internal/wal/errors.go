@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"syscall"
 )
 
 var (
@@ -38,7 +39,14 @@ var (
 	ErrNoLog = errors.New("folder holds no log")
 )
 
-// DamageError says where something stored stopped being what was written. errors.Is(err, ErrDamaged) holds for it.
+// lost tells whether an error of the file system says that what is stored cannot be had: a bad sector, a checksum of
+// the file system's own, a folder or a link to itself where a file was.
+func lost(err error) bool {
+	return errors.Is(err, syscall.EIO) || errors.Is(err, syscall.EBADMSG) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ELOOP)
+}
+
+// DamageError says where something stored stopped being what was written, or cannot be read. errors.Is(err, ErrDamaged)
+// holds for it.
 type DamageError struct {
 	File   string // path of the file, "" for a snapshot that was read from elsewhere
 	Offset int64  // where in the file the fault lies, in bytes

@@ -106,11 +106,12 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 		}
 		r.Replaced = true
 	}
-	marks, mark, err := openCommitted(o.FS, filepath.Join(dir, committedName), os.O_RDWR)
-	if err != nil {
-		return nil, r, err
-	}
-	if marks != nil {
+	var marks *committedFile
+	var mark commitMark
+	if names.marked {
+		if marks, mark, err = openCommitted(o.FS, filepath.Join(dir, committedName), os.O_RDWR); err != nil {
+			return nil, r, err
+		}
 		opened = append(opened, marks)
 	}
 	found, err := l.look(names, mark, &r, o.Progress)
@@ -154,7 +155,7 @@ func (l *File) look(names folder, mark commitMark, r *Recovery, progress func(do
 	total := int64(0)
 	for _, name := range names.segments {
 		size, err := fileSize(l.fs, filepath.Join(l.dir, name))
-		if err != nil {
+		if err != nil && !errors.Is(asGone(err, name), ErrDamaged) {
 			return nil, err
 		}
 		total += size

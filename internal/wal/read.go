@@ -133,9 +133,10 @@ func (s *segment) waypointBefore(seqNo uint64) (waypoint, bool) {
 	return s.waypoints[max(0, i-1)], true
 }
 
-// asDamage turns what a scanner or a decoder found wrong into a DamageError. Other errors stay as they are.
+// asDamage turns what a scanner or a decoder found wrong into a DamageError, and so what the disk has lost. Other errors
+// stay as they are: a file that cannot be read now, for want of memory or descriptors, may be sound.
 func asDamage(err error, path string, offset int64, seqNo uint64) error {
-	if f := (*fault)(nil); errors.As(err, &f) || errors.Is(err, errFormat) {
+	if f := (*fault)(nil); errors.As(err, &f) || errors.Is(err, errFormat) || lost(err) {
 		return &DamageError{File: path, Offset: offset, SeqNo: seqNo, Reason: err.Error()}
 	}
 	return err

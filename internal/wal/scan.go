@@ -141,7 +141,12 @@ func (s *scanner) bytes(from int64, n int) ([]byte, error) {
 			s.buf = make([]byte, want)
 		}
 		s.buf, s.start = s.buf[:want], from
-		if err := readFull(s.file, s.buf, from); err != nil {
+		err := readFull(s.file, s.buf, from)
+		if err != nil && lost(err) { // but perhaps only of what lies ahead
+			s.buf = s.buf[:n]
+			err = readFull(s.file, s.buf, from)
+		}
+		if err != nil {
 			s.buf = s.buf[:0]
 			return nil, err
 		}

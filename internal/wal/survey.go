@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 )
@@ -114,7 +115,7 @@ func (s *survey) inspect(i int) error {
 	f, err := inspectSegment(s.fs, path, i+1 == len(s.names.segments), func(at, size int64) error {
 		return s.note(Checked{Path: path, Kind: SegmentFile, Bytes: at, Size: size})
 	})
-	if err != nil && !errors.As(err, &f.damage) {
+	if err != nil && !errors.As(asGone(err, path), &f.damage) {
 		return err
 	}
 	s.segments = append(s.segments, f)
@@ -148,12 +149,12 @@ func (s *survey) inspectSnapshots() error {
 	for _, seqNo := range s.names.snapshots {
 		path := snapshotPath(s.dir, seqNo)
 		c := Checked{Path: path, Kind: SnapshotFile, Done: true, Last: seqNo}
+		var found Snapshot
 		var err error
-		if c.Size, err = fileSize(s.fs, path); err != nil {
-			return err
+		if c.Size, err = fileSize(s.fs, path); err == nil {
+			found, err = s.readSnapshot(path, seqNo, c.Size)
 		}
-		found, err := s.readSnapshot(path, seqNo, c.Size)
-		if err != nil && !errors.As(err, &c.Damage) {
+		if err != nil && !errors.As(asGone(err, path), &c.Damage) {
 			return err
 		}
 		c.Records = found.Rows
@@ -169,6 +170,16 @@ func (s *survey) inspectSnapshots() error {
 		}
 	}
 	return nil
+}
+
+// asGone is asDamage for the error of opening a segment or a snapshot that the folder lists: what is not there all the
+// same is a link that leads nowhere.
+func asGone(err error, path string) error {
+	seqNo, _ := numberedName(filepath.Base(path), filepath.Ext(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return &DamageError{File: path, SeqNo: seqNo, Reason: "the file is missing"}
+	}
+	return asDamage(err, path, 0, seqNo)
 }
 
 // checkSnapshot tells whether a snapshot is of a state that this log came to. Only its name counts unless it is sound.

@@ -110,7 +110,7 @@ func (s *survey) readMark() error {
 		return err
 	}
 	s.mark = mark
-	if c.Size, err = fileSize(s.fs, c.Path); err != nil {
+	if c.Size, err = fileSize(s.fs, c.Path); err != nil && c.Damage == nil {
 		return err
 	}
 	c.Bytes = c.Size
