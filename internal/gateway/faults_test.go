@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
 	"github.com/replication-gateway/gateway/internal/wal"
 )
@@ -77,6 +78,39 @@ func TestDiskFaults(t *testing.T) {
 	}
 }
 
+// The log is filled with zeros ahead of its end. A disk that fails there is heard of
+// at once, and not by the next one who writes.
+func TestADiskThatFailsAheadIsHeardOf(t *testing.T) {
+	disk := &faultyFS{FS: wal.OSFS, fault: fault{op: "write", suffix: ".log", err: syscall.EIO, from: 1 << 20}}
+	log := &awaitedLog{text: "storage failed", said: make(chan struct{})}
+	g := open(t, t.TempDir(), disk, func(o *gateway.Options) { o.Log.SegmentSize, o.Logger = 8<<20, zerolog.New(log) })
+	mustDo(t, g, directory.PutNode{Node: directory.Node{NodeID: 1, Hostname: strings.Repeat("h", 700<<10)}}) // within what was filled at first
+	<-log.said
+	if err := g.Ready(); !errors.Is(err, gateway.ErrStorageFailed) {
+		t.Errorf("Ready: %v, want ErrStorageFailed", err)
+	}
+	if state, _ := g.State(); state.Node(1) == nil {
+		t.Error("what was acknowledged is not shown")
+	}
+	if _, err := putNode(t.Context(), g, 2); !errors.Is(err, gateway.ErrStorageFailed) {
+		t.Errorf("a write: %v, want ErrStorageFailed", err)
+	}
+}
+
+// awaitedLog is a log in which a text is waited for.
+type awaitedLog struct {
+	text string
+	said chan struct{} // closed when the text has been logged
+	once sync.Once
+}
+
+func (l *awaitedLog) Write(line []byte) (int, error) {
+	if strings.Contains(string(line), l.text) {
+		l.once.Do(func() { close(l.said) })
+	}
+	return len(line), nil
+}
+
 // A promotion that cannot be noted is a failure of the disk like any other: the
 // gateway stays a standby, and takes over nothing until it is opened again.
 func TestPromotionThatCannotBeNoted(t *testing.T) {
@@ -136,7 +170,8 @@ type fault struct {
 	op     string // open, write, sync, rename, syncdir
 	suffix string // of the path
 	err    error
-	part   int // bytes that a failed write writes all the same
+	part   int   // bytes that a failed write writes all the same
+	from   int64 // offset before which writes succeed
 }
 
 var faultNone = fault{}
@@ -196,7 +231,7 @@ type faultyFile struct {
 }
 
 func (h *faultyFile) WriteAt(b []byte, at int64) (int, error) {
-	if bad := h.fs.at("write", h.path); bad.err != nil {
+	if bad := h.fs.at("write", h.path); bad.err != nil && at >= bad.from {
 		n, _ := h.Handle.WriteAt(b[:min(bad.part, len(b))], at)
 		return n, bad.err
 	}

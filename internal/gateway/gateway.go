@@ -114,6 +114,7 @@ func (g *Gateway) Open() error {
 	o := g.options
 	g.said = time.Now() // a short start is not worth a line
 	o.Log.Progress = func(done, total int64) { g.progress("checking the log", "bytes", uint64(done), uint64(total)) }
+	o.Log.Failed = func(err error) { g.fail(err, g.log.Last()+1) } // not before the first write
 	log, recovery, err := wal.Open(o.Dir, o.Log)
 	if err != nil {
 		return err

@@ -1,10 +1,12 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 const (
@@ -88,7 +90,11 @@ func (z *zeroAhead) write(f Handle, at int64, pieces [][]byte) error {
 func (z *zeroAhead) run() {
 	for to := range z.wake {
 		for z.filled.Load() < to {
-			if err := z.step(to); err != nil {
+			err := z.step(to)
+			if errors.Is(err, errFull) {
+				break // and tries again when it is woken
+			}
+			if err != nil {
 				z.failed(fmt.Errorf("zero-fill: %w", err))
 				return
 			}
@@ -96,13 +102,21 @@ func (z *zeroAhead) run() {
 	}
 }
 
+// errFull says that there is no room to fill. The writer, who goes on without, may still have enough for what it needs,
+// or has some again later, as when a snapshot that found no room either is given up. When it has none it hears so.
+var errFull = errors.New("no room to fill")
+
 // step fills the next piece.
 func (z *zeroAhead) step(to int64) error {
 	z.growing.Lock()
 	defer z.growing.Unlock()
 	from := z.filled.Load()
 	to = min(to, from+fillStep)
-	if err := writeZeros(z.file, from, to); err != nil {
+	err := writeZeros(z.file, from, to)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return errFull
+	}
+	if err != nil {
 		return err
 	}
 	if err := z.file.Sync(); err != nil {

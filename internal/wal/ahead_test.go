@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"syscall"
 	"testing"
 )
 
@@ -82,4 +83,42 @@ func TestFailedFillingIsReported(t *testing.T) {
 	if err := z.stop(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// fullFS has no room for the zeros of the filling, and none for more than part of them.
+type fullFS struct{ *disk }
+
+func (d fullFS) Open(path string, flag int) (Handle, error) {
+	h, err := d.disk.Open(path, flag)
+	return fullHandle{h}, err
+}
+
+type fullHandle struct{ Handle }
+
+func (h fullHandle) WriteAt(b []byte, at int64) (int, error) {
+	if at < firstFill || !isZero(b) {
+		return h.Handle.WriteAt(b, at)
+	}
+	n, _ := h.Handle.WriteAt(b[:len(b)/3], at)
+	return n, syscall.ENOSPC
+}
+
+// Where there is no room to fill ahead, the writer goes on as long as there is room for what it writes.
+func TestTheWriterGoesOnWithoutFilling(t *testing.T) {
+	d := newDisk(1)
+	l, _, err := Open(crashDir, Options{FS: fullFS{d}, Failed: func(err error) { t.Error(err) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var h history
+	var groups [][]int
+	for range 40 {
+		groups = append(groups, []int{100 << 10})
+	}
+	if err := h.append(l, groups); err != nil {
+		t.Fatal(err)
+	}
+	closeLog(t, l)
+	d.powerCut(func() bool { return false })
+	h.check(t, d, "written on a disk that is full ahead", h.committed)
 }

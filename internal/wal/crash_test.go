@@ -258,12 +258,16 @@ func TestAfterAFailureNothingIsWritten(t *testing.T) {
 }
 
 func TestAFailedFillingEndsWriting(t *testing.T) {
-	l, _, err := Open(crashDir, Options{FS: newDisk(1)})
+	var told error
+	l, _, err := Open(crashDir, Options{FS: newDisk(1), Failed: func(err error) { told = err }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	l.active.ahead.failed(errFault)
+	if !errors.Is(told, ErrFailed) || !errors.Is(told, errFault) {
+		t.Errorf("told of %v, want ErrFailed and its cause", told)
+	}
 	if err := l.Append(1, [][]byte{[]byte("x")}, 0); !errors.Is(err, ErrFailed) || !errors.Is(err, errFault) {
 		t.Errorf("Append: %v, want ErrFailed and its cause", err)
 	}

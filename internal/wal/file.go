@@ -19,6 +19,7 @@ type File struct {
 	fs          FS
 	segmentSize int64
 	lock        io.Closer
+	failed      func(error) // told when writing ended while nobody wrote
 
 	// writing is held while the end of the log changes.
 	writing sync.Mutex
@@ -173,7 +174,7 @@ func (l *File) activate(s *segment, file Handle, err error) (activeSegment, erro
 	if err != nil {
 		return activeSegment{}, errors.Join(fmt.Errorf("size of %s: %w", s.path, err), file.Close())
 	}
-	ahead, err := startZeroAhead(l.fs, s.path, size, l.segmentSize, func(err error) { _ = l.fail(err) })
+	ahead, err := startZeroAhead(l.fs, s.path, size, l.segmentSize, func(err error) { l.failed(l.fail(err)) })
 	if err != nil {
 		return activeSegment{}, errors.Join(err, file.Close())
 	}

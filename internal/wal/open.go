@@ -21,6 +21,10 @@ type Options struct {
 
 	// Progress is told now and then how many bytes of the log Open has checked, out of how many. nil for no report.
 	Progress func(done, total int64)
+
+	// Failed is told, from a goroutine of the log, when writing ended while nobody wrote: the segment could not be
+	// filled ahead. The error wraps ErrFailed. nil for nobody.
+	Failed func(error)
 }
 
 func (o Options) withDefaults() Options {
@@ -35,6 +39,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Progress == nil {
 		o.Progress = func(int64, int64) {}
+	}
+	if o.Failed == nil {
+		o.Failed = func(error) {}
 	}
 	return o
 }
@@ -82,7 +89,7 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 	if err != nil {
 		return nil, r, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	l := &File{dir: dir, fs: o.FS, segmentSize: o.SegmentSize, lock: lock}
+	l := &File{dir: dir, fs: o.FS, segmentSize: o.SegmentSize, lock: lock, failed: o.Failed}
 	opened := []io.Closer{lock}
 	defer func() {
 		if err == nil {
