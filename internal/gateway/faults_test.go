@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/hub"
 	"github.com/replication-gateway/gateway/internal/wal"
 )
 
@@ -38,11 +41,16 @@ func TestDiskFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, disk := t.TempDir(), &faultyFS{FS: wal.OSFS}
 			small := func(o *gateway.Options) { o.Log.SegmentSize = 4 << 10 } // the next segment is never far
-			g := open(t, dir, disk, small)
+			var log bytes.Buffer
+			g := open(t, dir, disk, small, func(o *gateway.Options) { o.Logger = zerolog.New(&log) })
 			mustPutNode(t, g, 1)
+			sub, err := g.Subscribe(gateway.SubscribeOptions{View: directory.NewView(directory.AccessAdmin)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer g.Unsubscribe(sub)
 			disk.set(fault)
 			acknowledged := uint32(1)
-			var err error
 			for id := uint32(2); err == nil && id < 200; id++ {
 				if _, err = putNode(t.Context(), g, id); err == nil {
 					acknowledged = id
@@ -61,7 +69,13 @@ func TestDiskFaults(t *testing.T) {
 			if state, at := g.State(); at.SeqNo != uint64(acknowledged) || state.Node(acknowledged) == nil {
 				t.Errorf("readers see seq_no %d, want %d", at.SeqNo, acknowledged)
 			}
+			if frames := all(sub); !strings.Contains(frames, fmt.Sprintf(`"seq_no":%d,`, acknowledged)) || sub.Ended() {
+				t.Errorf("a stream brought %s and ended: %t; want all that was acknowledged, and no end", frames, sub.Ended())
+			}
 			_ = g.Close()
+			if !hasLine(log.String(), `"level":"error"`, "storage failed: writing ends", `"seq_no":`) {
+				t.Errorf("no error in the log:\n%s", log.String())
+			}
 
 			g = open(t, dir, wal.OSFS, small)
 			state, at := g.State()
@@ -111,6 +125,17 @@ func (l *awaitedLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// all returns what is due to a subscriber, until nothing is.
+func all(sub *hub.Sub) string {
+	var text strings.Builder
+	for frames := next(sub); len(frames) > 0; frames = next(sub) {
+		for _, f := range frames {
+			text.Write(f)
+		}
+	}
+	return text.String()
+}
+
 // A promotion that cannot be noted is a failure of the disk like any other: the
 // gateway stays a standby, and takes over nothing until it is opened again.
 func TestPromotionThatCannotBeNoted(t *testing.T) {
@@ -143,6 +168,19 @@ func TestPromotionThatCannotBeNoted(t *testing.T) {
 	g = open(t, dir, wal.OSFS, asStandby)
 	if err := g.Promote("later"); err != nil || g.Role() != gateway.Primary {
 		t.Errorf("Promote after the restart: %v as %s", err, g.Role())
+	}
+}
+
+// What a gateway that died over a small file left of it is gone after the next start.
+func TestStartRemovesHalfAFile(t *testing.T) {
+	dir := t.TempDir()
+	half := filepath.Join(dir, "aside-E-5.jsonl.123.unfinished")
+	if err := os.WriteFile(half, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir, wal.OSFS)
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", half, err)
 	}
 }
 
@@ -259,4 +297,31 @@ func (readOnlyFS) Rename(string, string) error { return syscall.EROFS }
 func (readOnlyFS) Remove(string) error         { return syscall.EROFS }
 func (f readOnlyFS) Lock(path string) (io.Closer, error) {
 	return nil, &fs.PathError{Op: "open", Path: filepath.Clean(path), Err: syscall.EROFS}
+}
+
+// A torn last write is cut off, and the log says where.
+func TestATornWriteIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	g := open(t, dir, wal.OSFS)
+	mustPutNode(t, g, 1)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	segment := filepath.Join(dir, "00000000000000000001.log")
+	file, err := os.OpenFile(segment, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteAt([]byte("what came of a later sector"), 2048); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	g = open(t, dir, wal.OSFS, func(o *gateway.Options) { o.Logger = zerolog.New(&log) })
+	if !hasLine(log.String(), `"level":"warn"`, `"file":"`+segment, `"offset":`, `"seq_no":2`, "had not been acknowledged") {
+		t.Errorf("no warning in the log:\n%s", log.String())
+	}
+	mustPutNode(t, g, 2)
 }

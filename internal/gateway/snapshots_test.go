@@ -135,13 +135,27 @@ func TestWindowIsWarmAfterStartFromSnapshot(t *testing.T) {
 	}
 }
 
-func TestDamagedSnapshotFallsBack(t *testing.T) {
-	dir := t.TempDir()
-	g := open(t, dir, wal.OSFS, eager)
-	want := fill(t, g, 1, 200)
+// cutShort copies the folder of a gateway that stored snapshots of 200 nodes, and
+// ran on until its window no longer reached back to the last of them.
+func cutShort(t *testing.T, options func(*gateway.Options)) (dir string, state *directory.State) {
+	t.Helper()
+	running := t.TempDir()
+	g := open(t, running, wal.OSFS, options)
+	fill(t, g, 1, 200)
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
+	g = open(t, running, wal.OSFS)
+	state = fill(t, g, 201, 240)
+	dir = t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(running)); err != nil {
+		t.Fatal(err)
+	}
+	return dir, state
+}
+
+func TestDamagedSnapshotFallsBack(t *testing.T) {
+	dir, want := cutShort(t, eager)
 	// From the newest to the oldest, until none is left that is good.
 	files := snapshotFiles(t, dir)
 	for i := len(files) - 1; i >= 0; i-- {
@@ -172,7 +186,23 @@ func TestDamagedSnapshotFallsBack(t *testing.T) {
 		got, _ := g.State()
 		same(t, got, want)
 		_ = g.Close()
+		// Loudly, each of them by its name.
+		for _, file := range files[i:] {
+			if !hasLine(log.String(), `"level":"error"`, filepath.Base(file), "a snapshot is damaged and left aside") {
+				t.Errorf("no error about %s in the log:\n%s", file, log.String())
+			}
+		}
 	}
+}
+
+// hasLine reports whether one line of a log has all of the texts.
+func hasLine(log string, texts ...string) bool {
+	for line := range strings.Lines(log) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func TestBackupAndRestore(t *testing.T) {
@@ -261,6 +291,43 @@ func TestSnapshotOfAnotherState(t *testing.T) {
 	}
 }
 
+// Such a snapshot among the stored ones is passed over at the start, loudly.
+func TestStoredSnapshotOfAnotherState(t *testing.T) {
+	dir, want := cutShort(t, func(*gateway.Options) {})
+	stored := snapshotFiles(t, dir)[0]
+	b, err := os.ReadFile(stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	err = wal.DecodeSnapshot(bytes.NewReader(b), func(s wal.Snapshot, rows io.Reader) error {
+		all, err := io.ReadAll(rows)
+		if err != nil {
+			return err
+		}
+		return wal.EncodeSnapshot(&file, s, func(w io.Writer) error {
+			_, err := w.Write(bytes.Replace(all, []byte("hhh"), []byte("hxh"), 1))
+			return err
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(stored, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := gateway.Verify(dir, func(wal.Checked) {}); !errors.Is(err, wal.ErrDamaged) {
+		t.Errorf("Verify: %v, want ErrDamaged", err)
+	}
+	var log bytes.Buffer
+	g := open(t, dir, wal.OSFS, func(o *gateway.Options) { o.WindowCommits, o.Logger = 20, zerolog.New(&log) })
+	got, _ := g.State()
+	same(t, got, want)
+	if !hasLine(log.String(), `"level":"error"`, "a snapshot is damaged and left aside", `"seq_no":201`) {
+		t.Errorf("no error in the log:\n%s", log.String())
+	}
+}
+
 func TestStoredAnswersSurviveRestartAndExpire(t *testing.T) {
 	dir, clock := t.TempDir(), time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	at := func(now time.Time) func(*gateway.Options) {
@@ -297,7 +364,8 @@ func TestStoredAnswersSurviveRestartAndExpire(t *testing.T) {
 func TestFailedSnapshotLeavesWritingAlone(t *testing.T) {
 	dir := t.TempDir()
 	disk := &faultyFS{FS: wal.OSFS, fault: fault{op: "write", suffix: ".snapshot", err: syscall.ENOSPC}}
-	g := open(t, dir, disk, eager)
+	var log bytes.Buffer
+	g := open(t, dir, disk, eager, func(o *gateway.Options) { o.Logger = zerolog.New(&log) })
 	want := fill(t, g, 1, 100)
 	if n := len(snapshotFiles(t, dir)); n != 0 {
 		t.Fatalf("%d snapshots on a disk that takes none", n)
@@ -307,6 +375,9 @@ func TestFailedSnapshotLeavesWritingAlone(t *testing.T) {
 	}
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if !hasLine(log.String(), `"level":"error"`, "snapshot failed", syscall.ENOSPC.Error()) {
+		t.Errorf("no error in the log:\n%s", log.String())
 	}
 	g = open(t, dir, wal.OSFS, eager)
 	got, _ := g.State()
