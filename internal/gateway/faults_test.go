@@ -184,6 +184,44 @@ func TestStartRemovesHalfAFile(t *testing.T) {
 	}
 }
 
+// A note of a promotion that names no epoch of the history, as when a byte of it was
+// flipped, makes a standby of a primary. That is said.
+func TestADamagedNoteOfAPromotionIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	var log bytes.Buffer
+	start := func() *gateway.Gateway {
+		log.Reset()
+		return open(t, dir, wal.OSFS, func(o *gateway.Options) { o.Standby, o.Logger = true, zerolog.New(&log) })
+	}
+	primary := open(t, dir, wal.OSFS)
+	mustPutNode(t, primary, 1)
+	if err := primary.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g := start()
+	if err := g.Promote("later"); err != nil {
+		t.Fatal(err)
+	}
+	_ = g.Close()
+	const said = "promote it again"
+	g = start()
+	if g.Role() != gateway.Primary || strings.Contains(log.String(), said) {
+		t.Errorf("started again as %s:\n%s", g.Role(), log.String())
+	}
+	_ = g.Close()
+	note := filepath.Join(dir, "promoted")
+	if err := os.WriteFile(note, []byte("latfr\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g = start()
+	if g.Role() != gateway.Standby || !hasLine(log.String(), `"level":"warn"`, said, note, "latfr") {
+		t.Errorf("started as %s with a damaged note:\n%s", g.Role(), log.String())
+	}
+	if err := g.Promote("again"); err != nil || g.Role() != gateway.Primary {
+		t.Errorf("promoted again: %v", err)
+	}
+}
+
 // A folder that cannot be written to is refused at the start, and left alone.
 func TestReadOnlyFolderIsRefused(t *testing.T) {
 	dir := t.TempDir()

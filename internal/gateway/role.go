@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/wal"
 	"github.com/replication-gateway/gateway/internal/wholefile"
 )
@@ -34,22 +36,36 @@ func (g *Gateway) Role() Role {
 // promoted. While that epoch is in force, the gateway is primary.
 const promotedFile = "promoted"
 
-// isPromoted reports whether the epoch in force began here by a promotion.
+// isPromoted reports whether the epoch in force began here by a promotion. It is
+// loud about a promotion of which the history knows nothing, since whoever counts
+// on it finds a standby.
 func (g *Gateway) isPromoted() (bool, error) {
-	b, err := os.ReadFile(filepath.Join(g.options.Dir, promotedFile))
+	path := filepath.Join(g.options.Dir, promotedFile)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return strings.TrimSpace(string(b)) == g.Lineage().Current(), err
+	if err != nil {
+		return false, err
+	}
+	epoch, lineage := strings.TrimSpace(string(b)), g.Lineage()
+	if !slices.ContainsFunc(lineage, func(e directory.Epoch) bool { return e.Name == epoch }) {
+		g.options.Logger.Warn().Str("file", path).Str("epoch", epoch).
+			Msg("a promotion is noted into an epoch that never began in this history: it was not finished, or the file is damaged. This gateway is a standby; if it was primary, promote it again")
+	}
+	return epoch == lineage.Current(), nil
 }
 
 // assumeRole decides what the gateway is from here on.
 func (g *Gateway) assumeRole() error {
+	if !g.options.Standby {
+		return nil
+	}
 	promoted, err := g.isPromoted()
 	if err != nil {
 		return fmt.Errorf("read the role: %w", err)
 	}
-	g.standby.Store(g.options.Standby && !promoted)
+	g.standby.Store(!promoted)
 	return nil
 }
 
