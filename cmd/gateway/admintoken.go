@@ -12,6 +12,9 @@ import (
 // adminTokenFile is where a generated admin token is kept, in the data folder.
 const adminTokenFile = "admin-token"
 
+// leastAdminToken is how many characters it has at least, or part of it is gone.
+const leastAdminToken = 16
+
 // adminToken returns the admin token of the data folder dir, and makes it at
 // the first start. The folder's lock must be held.
 func adminToken(dir string) (string, error) {
@@ -22,6 +25,9 @@ func adminToken(dir string) (string, error) {
 	})
 	if err != nil {
 		return "", fmt.Errorf("admin token: %w", err)
+	}
+	if path := filepath.Join(dir, adminTokenFile); len(token) < leastAdminToken || validateToken(path, token) != nil {
+		return "", fmt.Errorf("admin token: %s holds none, it is damaged: delete it to have a new one made", path)
 	}
 	return token, nil
 }

@@ -147,6 +147,20 @@ func TestAdminTokenIsMadeOnce(t *testing.T) {
 	}
 }
 
+// What is left of an admin token is not taken for one, since it is soon guessed.
+func TestADamagedAdminTokenIsRefused(t *testing.T) {
+	for _, content := range []string{"", "\n", "x", "0123456789abcde\n", "0123456789abcdef\x00\x00\n", "0123456789abcdef\xff\n"} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, adminTokenFile)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if token, err := adminToken(dir); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {
+			t.Errorf("a file that holds %q is taken for the token %q, %v", content, token, err)
+		}
+	}
+}
+
 func TestStopSaysWhenToComeBack(t *testing.T) {
 	p := start(t, t.TempDir(), "--drain", "200ms")
 	conn := p.subscribe(t.Context(), "")
