@@ -17,10 +17,8 @@ func advised(err error, dir string) error {
 	case errors.Is(err, wal.ErrLocked):
 		advice = "stop the other gateway, or give this one a --data folder of its own"
 	case errors.Is(err, wal.ErrDamaged):
-		advice = fmt.Sprintf("all that is wrong:        gateway wal verify %[1]s\n"+
-			"what can still be read:   gateway wal dump %[1]s\n"+
-			"to go on from a backup:   gateway snapshot restore BACKUP NEWFOLDER, then serve --data NEWFOLDER\n"+
-			"Nothing in the folder was changed.", quoted(dir))
+		advice = fmt.Sprintf("all that is wrong:        gateway wal verify %s\n%s\n"+
+			"Nothing that was acknowledged has been changed.", quoted(dir), remedies(dir))
 	case errors.Is(err, wal.ErrUnfinished):
 		advice = "delete the folder and restore the backup again"
 	case errors.Is(err, wal.ErrReplacing):
@@ -32,6 +30,17 @@ func advised(err error, dir string) error {
 	default:
 		return err
 	}
+	return withAdvice(err, advice)
+}
+
+// remedies says how to go on when a data folder is damaged.
+func remedies(dir string) string {
+	return fmt.Sprintf("what can still be read:   gateway wal dump %s\n"+
+		"to go on from a backup:   gateway snapshot restore BACKUP NEWFOLDER, then serve --data NEWFOLDER\n"+
+		"if it is a standby:       gateway serve --data NEWFOLDER --follow PRIMARY", quoted(dir))
+}
+
+func withAdvice(err error, advice string) error {
 	return fmt.Errorf("%w\n  %s", err, strings.ReplaceAll(advice, "\n", "\n  "))
 }
 

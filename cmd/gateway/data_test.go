@@ -128,3 +128,42 @@ func TestWalVerifyAndDump(t *testing.T) {
 		t.Errorf("the refused start changed the segment (%v)", err)
 	}
 }
+
+// A damaged snapshot is damage for verify, which says that the start does without
+// it; a damaged backup is refused by its name.
+func TestVerifyAndRestoreOfADamagedSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	p.put(1, 20)
+	if status := p.stop(); status != 0 {
+		t.Fatalf("stopped with %d", status)
+	}
+	snapshot := filepath.Join(dir, "00000000000000000020.snapshot")
+	b, err := os.ReadFile(snapshot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(snapshot, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, out, stderr := runToEnd(t, nil, "wal", "verify", dir)
+	if status != 1 || !strings.Contains(out, snapshot) || !strings.Contains(stderr, "starts all the same") {
+		t.Errorf("verify: %d\n%s%s", status, out, stderr)
+	}
+	restored := filepath.Join(t.TempDir(), "restored")
+	status, out, stderr = runToEnd(t, nil, "snapshot", "restore", snapshot, restored)
+	if status != 1 || !strings.Contains(stderr, snapshot) || !strings.Contains(stderr, "nothing was restored") {
+		t.Errorf("restore: %d\n%s%s", status, out, stderr)
+	}
+
+	segment := filepath.Join(dir, "00000000000000000001.log")
+	if err := os.Truncate(segment, 1000); err != nil {
+		t.Fatal(err)
+	}
+	status, out, stderr = runToEnd(t, nil, "wal", "verify", dir)
+	if status != 1 || strings.Contains(stderr, "starts all the same") || !strings.Contains(stderr, "gateway wal dump "+dir) {
+		t.Errorf("verify with the log damaged too: %d\n%s%s", status, out, stderr)
+	}
+	start(t, restored) // which is as good as empty
+}

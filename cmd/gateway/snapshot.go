@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 
 	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/wal"
 	"github.com/replication-gateway/gateway/internal/wholefile"
 )
 
@@ -61,8 +63,11 @@ func (c snapshotRestoreCmd) Run(stdio stdio) error {
 	meter := newMeter(stdio, "rows")
 	backup, epoch, err := gateway.Restore(c.Dir, f, meter.show)
 	meter.wipe()
+	if errors.Is(err, wal.ErrDamaged) {
+		return withAdvice(fmt.Errorf("%s: %w", c.File, err), "nothing was restored; take another backup")
+	}
 	if err != nil {
-		return err
+		return advised(err, c.Dir)
 	}
 	_, err = fmt.Fprintf(stdio.out, "%s: %d rows of %v; epoch %s begins here\n", c.Dir, backup.Rows, backup.Position, epoch)
 	return err

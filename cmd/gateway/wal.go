@@ -29,6 +29,7 @@ func (c walVerifyCmd) Run(io stdio) error {
 	table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "FILE\tHOLDS\tBYTES\tSTATE")
 	var damage []*wal.DamageError
+	startable, standIn := true, false // damage ends no start; something takes the place of what is damaged
 	err := gateway.Verify(c.Dir, func(f wal.Checked) {
 		if !f.Done {
 			meter.show(uint64(f.Bytes), uint64(f.Size))
@@ -36,7 +37,9 @@ func (c walVerifyCmd) Run(io stdio) error {
 		}
 		if f.Damage != nil {
 			damage = append(damage, f.Damage)
+			startable = startable && f.Kind == wal.SnapshotFile
 		}
+		standIn = standIn || f.Kind == wal.SnapshotFile && f.Damage == nil || f.First == 1
 		if f.Kind != wal.WholeLog {
 			fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", filepath.Base(f.Path), holds(f), f.Size, stateOf(f))
 		}
@@ -51,10 +54,14 @@ func (c walVerifyCmd) Run(io stdio) error {
 	for _, d := range damage {
 		fmt.Fprintf(io.out, "\n%s\n  offset %d, seq_no %d: %s\n", d.File, d.Offset, d.SeqNo, d.Reason)
 	}
-	if len(damage) > 0 {
-		return fmt.Errorf("%s is damaged in %d places", c.Dir, len(damage))
+	if len(damage) == 0 {
+		return nil
 	}
-	return nil
+	advice := remedies(c.Dir)
+	if startable && standIn {
+		advice = "The gateway starts all the same, and loses nothing: it does without the snapshot."
+	}
+	return withAdvice(fmt.Errorf("%s is damaged in %d places", c.Dir, len(damage)), advice)
 }
 
 func holds(f wal.Checked) string {
