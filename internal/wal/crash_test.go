@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -252,6 +253,30 @@ func TestAfterAFailureNothingIsWritten(t *testing.T) {
 		}
 		if got := contents(t, l); !slices.Equal(got, h.acked) {
 			t.Errorf("step %d: %d records can be read, want %d", step, len(got), len(h.acked))
+		}
+		_ = l.Close()
+	}
+}
+
+// What is written to a file that somebody deleted, or put another in the place of, is lost, so it is not acknowledged.
+func TestADeletedSegmentTakesNothing(t *testing.T) {
+	for name, change := range map[string]func(path string) error{
+		"deleted": os.Remove,
+		"put another in the place of": func(path string) error {
+			return errors.Join(os.WriteFile(path+".other", nil, 0o600), os.Rename(path+".other", path))
+		},
+	} {
+		dir := t.TempDir()
+		l, _, err := Open(dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendRecords(t, l, 3)
+		if err := change(segmentPath(dir, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Append(4, [][]byte{record(4, 20)}, 0); !errors.Is(err, ErrFailed) || l.Last() != 3 {
+			t.Errorf("%s the segment: Append returns %v, and the log goes up to %d", name, err, l.Last())
 		}
 		_ = l.Close()
 	}

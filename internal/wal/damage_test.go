@@ -148,6 +148,7 @@ type bytesHandle struct{ *bytes.Reader }
 func (h bytesHandle) Size() (int64, error)               { return h.Reader.Size(), nil }
 func (h bytesHandle) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
 func (h bytesHandle) Sync() error                        { return nil }
+func (h bytesHandle) Named() (bool, error)               { return true, nil }
 func (h bytesHandle) Close() error                       { return nil }
 
 // A sector that went missing can look like one that was never written, but not where commits were shown.

@@ -317,6 +317,17 @@ func (h *diskHandle) WriteAt(b []byte, at int64) (int, error) {
 	return len(b), err
 }
 
+func (h *diskHandle) Named() (bool, error) {
+	h.disk.mu.Lock()
+	defer h.disk.mu.Unlock()
+	for _, f := range h.disk.names {
+		if f == h.file {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func (h *diskHandle) Sync() error {
 	h.disk.mu.Lock()
 	defer h.disk.mu.Unlock()

@@ -140,7 +140,11 @@ func (a activeSegment) append(pieces ...[]byte) error {
 	if err := a.file.Sync(); err != nil {
 		return fmt.Errorf("sync %s: %w", a.path, err)
 	}
-	return nil
+	named, err := a.file.Named()
+	if err == nil && !named {
+		err = fmt.Errorf("%s was deleted, and what is written to it would be lost with this process", a.path)
+	}
+	return err
 }
 
 // roll makes the segment that begins with next, in a history, and seals the active one. The new one comes first: a seal always has

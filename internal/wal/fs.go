@@ -38,6 +38,9 @@ type Handle interface {
 	Size() (int64, error)
 	// Sync makes the contents and the size durable.
 	Sync() error
+	// Named tells whether the file still has a name. One that was deleted, or whose name another file took, is gone as
+	// soon as it is closed, whatever was synced.
+	Named() (bool, error)
 }
 
 // OSFS is the real file system.
@@ -151,6 +154,14 @@ func (h osHandle) Size() (int64, error) {
 		return 0, err
 	}
 	return info.Size(), nil
+}
+
+func (h osHandle) Named() (bool, error) {
+	var stat unix.Stat_t
+	if err := unix.Fstat(int(h.Fd()), &stat); err != nil {
+		return false, &fs.PathError{Op: "fstat", Path: h.Name(), Err: err}
+	}
+	return stat.Nlink > 0, nil
 }
 
 func (h osHandle) Sync() error {
