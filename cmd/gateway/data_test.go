@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -166,4 +168,23 @@ func TestVerifyAndRestoreOfADamagedSnapshot(t *testing.T) {
 		t.Errorf("verify with the log damaged too: %d\n%s%s", status, out, stderr)
 	}
 	start(t, restored) // which is as good as empty
+}
+
+// A backup that breaks off is not called damaged, and leaves nothing.
+func TestSaveOfABackupThatBreaksOff(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte("gwsnapsh"))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	env := []string{"GATEWAY_URL=" + server.URL, "GATEWAY_TOKEN=" + testToken}
+	status, _, stderr := runToEnd(t, env, "snapshot", "save", filepath.Join(dir, "backup"))
+	if status != 1 || !strings.Contains(stderr, "broke the backup off") || strings.Contains(stderr, "damaged") {
+		t.Errorf("save: %d %s", status, stderr)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
 }

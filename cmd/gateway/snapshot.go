@@ -35,16 +35,34 @@ func (c snapshotSaveCmd) Run(ctx context.Context, stdio stdio) error {
 	defer resp.Body.Close()
 	meter := newMeter(stdio, "rows")
 	var backup gateway.Backup
+	body := &brokenOff{from: resp.Body}
 	err = wholefile.Write(c.File, func(w io.Writer) (err error) {
-		backup, err = gateway.CheckBackup(io.TeeReader(resp.Body, w), meter.show)
+		backup, err = gateway.CheckBackup(io.TeeReader(body, w), meter.show)
 		return err
 	})
 	meter.wipe()
+	if body.err != nil { // which the check takes for a backup that is cut short
+		return fmt.Errorf("the gateway broke the backup off, nothing was saved: %w", body.err)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("nothing was saved: %w", err)
 	}
 	_, err = fmt.Fprintf(stdio.out, "%s: %d rows at %v\n", c.File, backup.Rows, backup.Position)
 	return err
+}
+
+// brokenOff remembers why no more came.
+type brokenOff struct {
+	from io.Reader
+	err  error // nil at a proper end
+}
+
+func (b *brokenOff) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if err != nil && err != io.EOF {
+		b.err = err
+	}
+	return n, err
 }
 
 // snapshotRestoreCmd makes a data folder of a backup.
