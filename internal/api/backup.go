@@ -19,8 +19,8 @@ func (s *Server) backup(c *call) error {
 	if c.Method == http.MethodHead {
 		return nil
 	}
-	if err := s.options.Gateway.WriteSnapshot(c.w, state); err != nil {
-		panic(http.ErrAbortHandler) // the reader is gone, and must not take the file for whole
+	if err := s.options.Gateway.WriteSnapshot(c.w, state, position); err != nil {
+		panic(http.ErrAbortHandler) // the reader is gone or is to ask again, and must not take the file for whole
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (r *replica) keepAside(snapshot uint64) error {
 	case goesOn:
 		from = fork(own, r.lineage)
 	case unrelated:
-		return r.keepState(name, state)
+		return r.keepState(name, state, at)
 	}
 	if at.SeqNo <= from {
 		return nil
@@ -48,14 +48,14 @@ func (r *replica) keepAside(snapshot uint64) error {
 		return errors.Join(err, out.Flush())
 	})
 	if errors.Is(err, gateway.ErrCut) {
-		return r.keepState(name, state)
+		return r.keepState(name, state, at)
 	}
 	return r.say(err, path, from+1, at.SeqNo)
 }
 
-func (r *replica) keepState(name string, state *directory.State) error {
+func (r *replica) keepState(name string, state *directory.State, at directory.Position) error {
 	path := name + ".snapshot"
-	err := wholefile.Write(path, func(w io.Writer) error { return r.Gateway.WriteSnapshot(w, state) })
+	err := wholefile.Write(path, func(w io.Writer) error { return r.Gateway.WriteSnapshot(w, state, at) })
 	return r.say(err, path, 1, state.SeqNo())
 }
 

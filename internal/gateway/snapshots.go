@@ -145,11 +145,18 @@ func writeRows(w io.Writer, s *directory.State, giveWay func()) (total int64, er
 	return total, nil
 }
 
-// WriteSnapshot writes a state that State returned as one snapshot file: a
-// backup. It takes its time, so that writing goes on meanwhile.
-func (g *Gateway) WriteSnapshot(w io.Writer, state *directory.State) error {
+// WriteSnapshot writes a state that State or Durable returned, at the position
+// that came with it, as one snapshot file: a backup. It takes its time, so that
+// writing goes on meanwhile. Where the gateway has gone over to a history to which
+// the position does not belong, the error is that of directory.Lineage.Locate, and
+// nothing is written.
+func (g *Gateway) WriteSnapshot(w io.Writer, state *directory.State, at directory.Position) error {
+	lineage := g.Lineage()
+	if err := lineage.Locate(at, at.SeqNo); err != nil {
+		return fmt.Errorf("the history has become another: %w", err)
+	}
 	s := describe(state)
-	s.Lineage = walLineage(g.Lineage().UpTo(s.SeqNo))
+	s.Lineage = walLineage(lineage.UpTo(s.SeqNo))
 	t := turns{rest: restOfBackup, hurry: g.closes, began: time.Now()}
 	return wal.EncodeSnapshot(w, s, func(w io.Writer) error {
 		_, err := writeRows(w, state, t.giveWay)

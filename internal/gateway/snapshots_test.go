@@ -210,7 +210,7 @@ func TestBackupAndRestore(t *testing.T) {
 	want := fill(t, g, 1, 50)
 	_, at := g.State()
 	var file bytes.Buffer
-	if err := g.WriteSnapshot(&file, want); err != nil {
+	if err := g.WriteSnapshot(&file, want, at); err != nil {
 		t.Fatal(err)
 	}
 	fill(t, g, 51, 60) // not in the backup

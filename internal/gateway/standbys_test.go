@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -294,4 +295,23 @@ func TestAWriteIsNotTakenForOneOfAnotherHistory(t *testing.T) {
 			t.Errorf("got %v, want ErrNotReplicated", err)
 		}
 	})
+}
+
+// A state is not written under the history of another that took its place.
+func TestABackupIsOfItsOwnHistory(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS)
+	mustPutNode(t, g, 1)
+	state, at := g.State()
+	g.Demote()
+	if err := g.Adopt(directory.NewLoader().State(100), directory.Lineage{{Name: "other"}}, false); err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := g.WriteSnapshot(&file, state, at); !errors.Is(err, directory.ErrUnknownEpoch) || file.Len() > 0 {
+		t.Errorf("WriteSnapshot: %v and %d bytes, want ErrUnknownEpoch and none", err, file.Len())
+	}
+	state, at = g.State()
+	if err := g.WriteSnapshot(&file, state, at); err != nil {
+		t.Error(err)
+	}
 }
