@@ -363,3 +363,19 @@ func TestATornWriteIsSaid(t *testing.T) {
 	}
 	mustPutNode(t, g, 2)
 }
+
+// Who finds an empty gateway, because all files of the log are gone or another disk
+// is mounted, reads in the log that this is a beginning.
+func TestABeginningIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	for begins := range 2 {
+		var log bytes.Buffer
+		g := open(t, dir, wal.OSFS, func(o *gateway.Options) { o.Logger = zerolog.New(&log) })
+		if said := strings.Contains(log.String(), "a new history begins"); said != (begins == 0) {
+			t.Errorf("start %d: said that a history begins: %t\n%s", begins+1, said, log.String())
+		}
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

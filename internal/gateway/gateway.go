@@ -120,7 +120,7 @@ func (g *Gateway) Open() error {
 		return err
 	}
 	g.log = log
-	reportRecovery(o.Logger, recovery)
+	reportRecovery(o.Logger, o.Dir, recovery)
 	g.setLineage(log.Lineage())
 	if err := wholefile.Sweep(o.Dir); err != nil {
 		return errors.Join(fmt.Errorf("remove half a file: %w", err), log.Close())

@@ -220,7 +220,10 @@ type warmWindow struct {
 	commits []hub.Commit
 }
 
-func reportRecovery(log zerolog.Logger, r wal.Recovery) {
+func reportRecovery(log zerolog.Logger, dir string, r wal.Recovery) {
+	if r.Began {
+		log.Info().Str("data", dir).Msg("the folder held no log: a new history begins, with nothing in it")
+	}
 	if r.Replaced {
 		log.Warn().Uint64("seq_no", r.Last).Msg("the gateway last ended while it took over another history, which is done now")
 	}

@@ -48,7 +48,7 @@ func TestFilledSegmentsOnDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(r, wal.Recovery{Segments: 1, First: 1}) || l.Lineage()[0].Name != "e-1" {
+	if !reflect.DeepEqual(r, wal.Recovery{Segments: 1, First: 1, Began: true}) || l.Lineage()[0].Name != "e-1" {
 		t.Errorf("a new log: %+v, %v", r, l.Lineage())
 	}
 	record := make([]byte, 100<<10)

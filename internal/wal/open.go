@@ -53,6 +53,7 @@ type Recovery struct {
 	Last      uint64 // newest seq_no
 	Torn      *Torn  // nil after a clean end
 	Snapshots int    // stored, the unreadable ones too
+	Began     bool   // the folder held nothing of a log: a new history begins
 	Replaced  bool   // an accident had interrupted a Replace when that was decided, and Open carried it out
 	// Unreadable says which snapshots have a damaged header. They are passed over; the rest of a snapshot is checked
 	// when it is read.
@@ -133,6 +134,7 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 	var newest *segment
 	var file Handle
 	if len(found.segments) == 0 {
+		r.Began = true
 		newest, file, err = l.begin(o.NewEpoch())
 	} else {
 		newest, file, err = l.takeOver(found, &mark)
