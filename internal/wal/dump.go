@@ -28,12 +28,15 @@ func Dump(dir string, fsys FS, after uint64, yield func(seqNo uint64, record []b
 		return readSnapshotHeader(fsys, path, seqNo)
 	}
 	var aside error // damage that hides no record
+	if names.misplaced != nil {
+		aside = names.misplaced
+	}
 	s.note = func(c Checked) error {
 		switch {
 		case c.Damage == nil:
 			return nil
 		case c.Kind == CommittedFile:
-			aside = c.Damage
+			aside = errors.Join(aside, c.Damage)
 			return nil
 		case c.Kind == SnapshotFile:
 			return nil

@@ -27,6 +27,8 @@ type folder struct {
 	restoring bool
 	replacing bool
 	locked    bool // the lock file is there
+	// misplaced is what is wrong with the mark of a restore or a replacement, nil if nothing is known to be.
+	misplaced *DamageError
 }
 
 // listFolder reads the names in a folder. Those that mean nothing to a log are passed over.

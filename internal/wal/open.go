@@ -106,6 +106,9 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 		return nil, r, err
 	}
 	if names.restoring {
+		if err := checkUnfinished(o.FS, dir); err != nil {
+			return nil, r, err
+		}
 		return nil, r, fmt.Errorf("%s: %w", dir, ErrUnfinished)
 	}
 	if names.replacing {

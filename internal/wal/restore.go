@@ -56,11 +56,35 @@ func checkVacant(fsys FS, dir string) error {
 		return fmt.Errorf("list folder: %w", err)
 	}
 	if slices.Contains(names, restoringName) {
-		return nil
+		err := checkUnfinished(fsys, dir)
+		if errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w: %v", ErrNotEmpty, err)
+		}
+		return err
 	}
 	for _, name := range names {
 		if name != lockName {
 			return fmt.Errorf("%w: %s holds %s", ErrNotEmpty, dir, name)
+		}
+	}
+	return nil
+}
+
+// checkUnfinished tells whether the mark of a restore stands in a folder rightly. No restore leaves a log that holds a
+// record: where there is one the mark is what is wrong, and all else is to be kept.
+func checkUnfinished(fsys FS, dir string) error {
+	names, err := listFolder(fsys, dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names.segments {
+		f, err := inspectSegment(fsys, filepath.Join(dir, name), true, func(int64, int64) error { return nil })
+		if f.segment != nil && f.next > f.first {
+			return &DamageError{File: filepath.Join(dir, restoringName), SeqNo: f.first,
+				Reason: "it says that a restore was not finished, but the log holds commits, which no restore leaves: delete this file and nothing else"}
+		}
+		if err != nil && !errors.Is(asGone(err, name), ErrDamaged) {
+			return err
 		}
 	}
 	return nil

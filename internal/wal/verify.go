@@ -51,6 +51,9 @@ func VerifyRows(dir string, fsys FS, report func(Checked), rows func(Snapshot, i
 			_ = s.note(Checked{Path: path, Kind: SnapshotFile, Bytes: at, Size: size}) // which never ends the survey here
 		})
 	}
+	if err := s.fault(names.misplaced); err != nil {
+		return err
+	}
 	if err := s.readMark(); err != nil {
 		return err
 	}
@@ -60,7 +63,8 @@ func VerifyRows(dir string, fsys FS, report func(Checked), rows func(Snapshot, i
 	return errors.Join(faults...)
 }
 
-// enter takes a stopped log for a look that changes nothing. The lock file of a folder that has none is not made:
+// enter takes a stopped log for a look that changes nothing, also when a mark in the folder is damaged and it could not be
+// opened. The lock file of a folder that has none is not made:
 // nobody has ever opened a log there.
 func enter(dir string, fsys FS) (_ folder, release func() error, err error) {
 	names, err := listFolder(fsys, dir)
@@ -81,7 +85,9 @@ func enter(dir string, fsys FS) (_ folder, release func() error, err error) {
 	}
 	switch {
 	case names.restoring:
-		err = fmt.Errorf("%s: %w", dir, ErrUnfinished)
+		if err = checkUnfinished(fsys, dir); err == nil {
+			err = fmt.Errorf("%s: %w", dir, ErrUnfinished)
+		}
 	case names.replacing:
 		if _, err = checkDecided(fsys, dir, names); err == nil {
 			err = fmt.Errorf("%s: %w", dir, ErrReplacing)
@@ -89,7 +95,7 @@ func enter(dir string, fsys FS) (_ folder, release func() error, err error) {
 	case names.empty():
 		err = fmt.Errorf("%s: %w", dir, ErrNoLog)
 	}
-	if err != nil {
+	if err != nil && !errors.As(err, &names.misplaced) {
 		return folder{}, nil, errors.Join(err, release())
 	}
 	return names, release, nil
