@@ -185,8 +185,12 @@ func (c *committedFile) persist() error {
 
 // write writes the file. It is called with mu held.
 func (c *committedFile) write(seqNo uint64) error {
+	before := c.buf
 	encodeCommitMark(&c.buf, commitMark{c.epoch, seqNo})
 	if err := writeFull(c.file, c.buf[:], 0); err != nil {
+		// Part of it would look like rot. A disk that refuses this too wrote all of the sector or nothing.
+		c.buf = before
+		_ = writeFull(c.file, c.buf[:], 0)
 		return fmt.Errorf("write committed file: %w", err)
 	}
 	c.written, c.newest = seqNo, max(c.newest, seqNo)

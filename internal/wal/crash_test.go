@@ -282,6 +282,56 @@ func TestADeletedSegmentTakesNothing(t *testing.T) {
 	}
 }
 
+// shortFS writes less of a mark than it was given, once, and calls that a success.
+type shortFS struct {
+	*disk
+	part *int // bytes; below 0 all
+}
+
+func (d shortFS) Open(path string, flag int) (Handle, error) {
+	h, err := d.disk.Open(path, flag)
+	if strings.HasSuffix(path, committedName) || strings.HasSuffix(path, committedName+tempSuffix) {
+		h = shortHandle{h, d.part}
+	}
+	return h, err
+}
+
+type shortHandle struct {
+	Handle
+	part *int
+}
+
+func (h shortHandle) WriteAt(b []byte, at int64) (int, error) {
+	if n := *h.part; n >= 0 {
+		*h.part = -1
+		b = b[:n]
+	}
+	return h.Handle.WriteAt(b, at)
+}
+
+// A mark of which only a part was written is none, and not taken for rot.
+func TestAMarkThatFallsShort(t *testing.T) {
+	for part := range sectorSize {
+		all := -1
+		d := shortFS{newDisk(1), &all}
+		l := openLog(t, d, 3)
+		if err := l.MarkCommitted(1); err != nil {
+			t.Fatal(err)
+		}
+		*d.part = part
+		if err := l.MarkCommitted(3); !errors.Is(err, ErrFailed) {
+			t.Fatalf("%d bytes: MarkCommitted: %v, want ErrFailed", part, err)
+		}
+		_ = l.Close()
+		d.restart()
+		l = openLog(t, d, 0)
+		if l.Last() != 3 || l.Committed() != 1 {
+			t.Errorf("%d bytes: the log goes up to %d, shown up to %d, want 3 and 1", part, l.Last(), l.Committed())
+		}
+		closeLog(t, l)
+	}
+}
+
 func TestAFailedFillingEndsWriting(t *testing.T) {
 	var told error
 	l, _, err := Open(crashDir, Options{FS: newDisk(1), Failed: func(err error) { told = err }})
