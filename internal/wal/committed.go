@@ -16,7 +16,9 @@ import (
 //	12  4  checksum (CRC-32C) of all other bytes
 //	16  8  committed_seq_no
 //	24  1  length of the epoch's name
-//	25     the epoch in force when it was written, padded with zeros to 512
+//	25     the epoch in force when it was written, padded with zeros to 64 bytes
+//	96  8  the newest durable seq_no when it was written, 0 where none was noted
+//	104    zeros to 512
 const (
 	committedName    = "committed"
 	committedMagic   = "gwcommit"
@@ -25,8 +27,9 @@ const (
 
 // commitMark is the content of the committed file.
 type commitMark struct {
-	epoch string
-	seqNo uint64
+	epoch   string
+	seqNo   uint64
+	durable uint64 // up to here there must be a log, shown or not
 }
 
 func encodeCommitMark(b *[sectorSize]byte, m commitMark) {
@@ -36,6 +39,7 @@ func encodeCommitMark(b *[sectorSize]byte, m commitMark) {
 	binary.LittleEndian.PutUint64(b[16:], m.seqNo)
 	b[24] = byte(len(m.epoch))
 	copy(b[25:], m.epoch)
+	binary.LittleEndian.PutUint64(b[96:], m.durable)
 	binary.LittleEndian.PutUint32(b[12:], sumAround(b[:], 12))
 }
 
@@ -49,7 +53,7 @@ func decodeCommitMark(b *[sectorSize]byte) (commitMark, error) {
 	if sum, stored := sumAround(b[:], 12), binary.LittleEndian.Uint32(b[12:]); sum != stored {
 		return commitMark{}, fmt.Errorf("%w: checksum %08x, stored %08x", errFormat, sum, stored)
 	}
-	m := commitMark{seqNo: binary.LittleEndian.Uint64(b[16:]), epoch: string(b[25 : 25+int(b[24])])}
+	m := commitMark{seqNo: binary.LittleEndian.Uint64(b[16:]), durable: binary.LittleEndian.Uint64(b[96:]), epoch: string(b[25 : 25+int(b[24])])}
 	if err := checkEpoch(m.epoch); err != nil {
 		return commitMark{}, fmt.Errorf("%w: %w", errFormat, err)
 	}
@@ -64,6 +68,7 @@ type committedFile struct {
 	epoch   string // in force
 	newest  uint64 // newest known
 	written uint64 // newest in the file
+	durable uint64 // newest that is on disk
 	ended   error  // what marks are refused with, nil while the file takes them
 	buf     [sectorSize]byte
 }
@@ -87,7 +92,7 @@ func draftCommitted(fsys FS, temp string, m commitMark) (*committedFile, error) 
 	if err != nil {
 		return nil, fmt.Errorf("create committed file: %w", err)
 	}
-	c := &committedFile{file: f, epoch: m.epoch}
+	c := &committedFile{file: f, epoch: m.epoch, durable: m.durable}
 	err = c.write(m.seqNo)
 	if err == nil {
 		err = f.Sync()
@@ -131,7 +136,9 @@ func (c *committedFile) read() (commitMark, error) {
 }
 
 // start sets what is known at open and the epoch that marks are written with from now on.
-func (c *committedFile) start(epoch string, seqNo uint64) { c.epoch, c.newest = epoch, seqNo }
+func (c *committedFile) start(epoch string, seqNo, durable uint64) {
+	c.epoch, c.newest, c.durable = epoch, seqNo, durable
+}
 
 // known is the newest seq_no that may be shown.
 func (c *committedFile) known() uint64 {
@@ -140,11 +147,17 @@ func (c *committedFile) known() uint64 {
 	return c.newest
 }
 
-// learn takes note of what a durable frame says.
-func (c *committedFile) learn(seqNo uint64) {
+// learn takes note of a frame that is durable: what it says, and its last seq_no. Where that may not be shown yet it is
+// put in the file, without a sync, so that at open the frame is missed if it is gone: others may have been told that it is
+// on disk. What may be shown is marked anyway, before it is.
+func (c *committedFile) learn(seqNo, durable uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.newest = max(c.newest, seqNo)
+	c.newest, c.durable = max(c.newest, seqNo), durable
+	if c.newest >= durable {
+		return nil
+	}
+	return c.write(c.newest)
 }
 
 // advance puts seqNo in the file, unless something newer is there, without a sync. A mark that a frame carries too is
@@ -186,7 +199,7 @@ func (c *committedFile) persist() error {
 // write writes the file. It is called with mu held.
 func (c *committedFile) write(seqNo uint64) error {
 	before := c.buf
-	encodeCommitMark(&c.buf, commitMark{c.epoch, seqNo})
+	encodeCommitMark(&c.buf, commitMark{c.epoch, seqNo, c.durable})
 	if err := writeFull(c.file, c.buf[:], 0); err != nil {
 		// Part of it would look like rot. A disk that refuses this too wrote all of the sector or nothing.
 		c.buf = before

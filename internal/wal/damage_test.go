@@ -151,9 +151,16 @@ func (h bytesHandle) Sync() error                        { return nil }
 func (h bytesHandle) Named() (bool, error)               { return true, nil }
 func (h bytesHandle) Close() error                       { return nil }
 
-// A sector that went missing can look like one that was never written, but not where commits were shown.
+// A sector that went missing can look like one that was never written, but not where commits were on disk, shown or not.
 func TestLostSectorsAndCutFilesAreRefused(t *testing.T) {
-	files, want := smallLog(t, "one", true)
+	for _, marked := range []bool{true, false} {
+		files, want := smallLog(t, "one", marked)
+		lostSectorsAreRefused(t, files, want)
+	}
+}
+
+func lostSectorsAreRefused(t *testing.T, files map[string][]byte, want []string) {
+	t.Helper()
 	for _, name := range segmentNames(files) {
 		b := files[name]
 		for at := 0; at < len(b); at += sectorSize {
@@ -207,7 +214,10 @@ func TestDamageIsRefused(t *testing.T) {
 		"committed file foreign":  {func(f map[string][]byte) { f[mark] = foreign[mark] }, mark},
 		"committed file too long": {func(f map[string][]byte) { f[mark] = append(f[mark], 0) }, mark},
 		"committed beyond the end": {func(f map[string][]byte) {
-			encodeCommitMark((*[sectorSize]byte)(f[mark]), commitMark{"one", uint64(len(records) + 1)})
+			encodeCommitMark((*[sectorSize]byte)(f[mark]), commitMark{"one", uint64(len(records) + 1), 0})
+		}, newest},
+		"durable beyond the end": {func(f map[string][]byte) {
+			encodeCommitMark((*[sectorSize]byte)(f[mark]), commitMark{"one", 1, uint64(len(records) + 1)})
 		}, newest},
 	} {
 		t.Run(name, func(t *testing.T) {

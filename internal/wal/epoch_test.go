@@ -66,11 +66,11 @@ func TestMarksAcrossEpochs(t *testing.T) {
 			t.Errorf("the committed file says %+v, %v, want %+v", m, err, want)
 		}
 	}
-	named(commitMark{"two", 4})
+	named(commitMark{"two", 4, 5})
 	if err := l.MarkCommitted(5); err != nil {
 		t.Fatal(err)
 	}
-	named(commitMark{"two", 5})
+	named(commitMark{"two", 5, 5})
 	closeLog(t, l)
 	l = openLog(t, d, 0)
 	if l.Committed() != 5 {

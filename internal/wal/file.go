@@ -69,7 +69,6 @@ func (l *File) Append(first uint64, records [][]byte, committed uint64) error {
 	if err := l.write(first, records, committed); err != nil {
 		return l.fail(err)
 	}
-	l.mark.learn(committed)
 	return nil
 }
 
@@ -124,6 +123,9 @@ func (l *File) write(first uint64, records [][]byte, committed uint64) error {
 	}
 	if cap(l.buf) > keepBuffer {
 		l.buf = nil
+	}
+	if err := l.mark.learn(committed, h.next()-1); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

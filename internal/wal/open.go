@@ -154,7 +154,7 @@ func Open(dir string, o Options) (_ *File, r Recovery, err error) {
 		}
 		opened = append(opened, marks)
 	}
-	marks.start(l.epoch(), mark.seqNo)
+	marks.start(l.epoch(), mark.seqNo, l.last)
 	l.mark = marks
 	if l.active, err = l.activate(newest, file, nil); err != nil {
 		return nil, r, err

@@ -53,7 +53,7 @@ func (l *File) prepare(s Snapshot, rows func(io.Writer) error) (successor, error
 	if err != nil {
 		return successor{}, err
 	}
-	m := commitMark{epoch: s.Lineage[len(s.Lineage)-1].Name, seqNo: s.SeqNo}
+	m := commitMark{epoch: s.Lineage[len(s.Lineage)-1].Name, seqNo: s.SeqNo, durable: s.SeqNo}
 	mark, err := draftCommitted(l.fs, filepath.Join(l.dir, replacingName+tempSuffix), m)
 	if err != nil {
 		return successor{}, errors.Join(err, active.close())

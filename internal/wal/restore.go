@@ -120,7 +120,7 @@ func restore(dir string, o Options, from io.Reader, rows func(Snapshot, io.Reade
 	if err := file.Close(); err != nil {
 		return Snapshot{}, fmt.Errorf("close segment: %w", err)
 	}
-	m := commitMark{epoch: s.Lineage[len(s.Lineage)-1].Name, seqNo: s.SeqNo}
+	m := commitMark{epoch: s.Lineage[len(s.Lineage)-1].Name, seqNo: s.SeqNo, durable: s.SeqNo}
 	mark, err := createCommitted(o.FS, filepath.Join(dir, committedName), m)
 	if err != nil {
 		return Snapshot{}, err

@@ -223,6 +223,8 @@ func (s *survey) checkMark() *DamageError {
 		return &DamageError{File: path, SeqNo: s.mark.seqNo, Reason: fmt.Sprintf("the file belongs to epoch %q, which this log does not know", s.mark.epoch)}
 	case s.mark.seqNo >= newest.next:
 		return &DamageError{File: newest.path, Offset: newest.end, SeqNo: newest.next, Reason: fmt.Sprintf("the log ends here, but commits up to seq_no %d were shown", s.mark.seqNo)}
+	case s.mark.durable >= newest.next:
+		return &DamageError{File: newest.path, Offset: newest.end, SeqNo: newest.next, Reason: fmt.Sprintf("the log ends here, but commits up to seq_no %d were on disk", s.mark.durable)}
 	}
 	return nil
 }
