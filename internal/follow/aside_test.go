@@ -122,6 +122,72 @@ func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
 	}
 }
 
+// A primary that came back from an older copy of its data and went on has lost
+// commits, and made others of the same numbers. Where that began nobody knows, so its
+// standby keeps all that it has, whether it is ahead of the primary or behind it.
+func TestAPrimaryThatWasPutBackAndWentOn(t *testing.T) {
+	for _, made := range []uint32{1, 2, 3, 5} {
+		primary, standby := open(t), open(t, asStandby)
+		primary.put(1, 3)
+		token := primary.token()
+		standby.catchUp(primary, token)
+		primary.close()
+		copied := t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(primary.dir)); err != nil {
+			t.Fatal(err)
+		}
+		primary = open(t, in(primary.dir))
+		primary.put(101, 103) // which are lost
+		standby.catchUp(primary, token)
+		primary.close()
+
+		primary = open(t, in(copied), beating)
+		primary.put(201, 200+made)
+		standby.follow(primary.url, token)
+		standby.log.await("is kept aside")
+		want, at := primary.State()
+		until(func() bool { state, p := standby.State(); return p == at && state.Digest() == want.Digest() })
+		standby.holdsAside(101, 103)
+	}
+}
+
+// A standby that differs again and again keeps one state aside, and says so.
+func TestOneStateOfAnEpochIsKeptAside(t *testing.T) {
+	primary, standby := open(t, beating), open(t, asStandby)
+	primary.put(1, 3)
+	token := primary.token()
+	standby.catchUp(primary, token)
+	for n := range 3 {
+		primary.put(uint32(4+n), uint32(4+n))
+		at := primary.at()
+		if err := standby.Replicate(at.SeqNo, [][]byte{forged(primary)}, at.SeqNo); err != nil {
+			t.Fatal(err)
+		}
+		want, _ := primary.State()
+		stop := standby.follow(primary.url, token)
+		until(func() bool { state, p := standby.State(); return p == at && state.Digest() == want.Digest() })
+		stop()
+		if files := standby.asides(); len(files) != 1 || standby.log.count("is not kept aside") != n {
+			t.Errorf("difference %d: kept aside %q, and said %d times that nothing was", n+1, files, standby.log.count("is not kept aside"))
+		}
+	}
+}
+
+// holdsAside fails the test unless the one state that was kept aside has nodes.
+func (s *site) holdsAside(from, to uint32) {
+	s.t.Helper()
+	dir := filepath.Join(s.t.TempDir(), "restored")
+	if _, _, err := gateway.Restore(dir, strings.NewReader(s.aside(".snapshot")), func(uint64, uint64) {}); err != nil {
+		s.t.Fatal(err)
+	}
+	state, at := open(s.t, in(dir)).State()
+	for id := from; id <= to; id++ {
+		if state.Node(id) == nil {
+			s.t.Errorf("the state that is kept aside, at %v, has no node %d", at, id)
+		}
+	}
+}
+
 // What cannot be kept aside is not let go of, and nobody says that it was kept.
 func TestWhatCannotBeKeptAsideStays(t *testing.T) {
 	for suffix, apart := range map[string]func(mine, theirs *site, token string){

@@ -68,7 +68,7 @@ func (r *replica) Snapshot(ctx context.Context, part *client.SnapshotPart) error
 	}
 	state := r.loader.State(part.SeqNo)
 	r.loader = nil
-	if err := r.keepAside(part.SeqNo); err != nil {
+	if err := r.keepAside(state); err != nil {
 		return client.Permanent(fmt.Errorf("keep aside what is here alone: %w", err))
 	}
 	if _, at := r.Gateway.Durable(); at.SeqNo > part.SeqNo {

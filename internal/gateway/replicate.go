@@ -146,6 +146,10 @@ func (g *Gateway) Durable() (*directory.State, directory.Position) {
 	return v.state, v.position
 }
 
+// DigestAt returns the digest of the durable state at a commit, false when that is
+// not known any more.
+func (g *Gateway) DigestAt(seqNo uint64) (uint64, bool) { return g.hub.DigestAt(seqNo) }
+
 // Lineage returns the history of the gateway. The caller must not change it.
 func (g *Gateway) Lineage() directory.Lineage { return *g.lineage.Load() }
 

@@ -183,6 +183,18 @@ func (m *Manager) SetEpoch(epoch string) {
 	}
 }
 
+// DigestAt returns the digest of the state at a commit, false when the window does
+// not know it, or not any more.
+func (m *Manager) DigestAt(seqNo uint64) (uint64, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := &m.window
+	if seqNo+1 < w.oldest || seqNo > w.last() {
+		return 0, false
+	}
+	return w.digest(seqNo), true
+}
+
 // Window returns the first and the last commit of the window; first is last+1
 // when it is empty. Positions from first-1 to last can be resumed.
 func (m *Manager) Window() (first, last uint64) {
