@@ -142,10 +142,13 @@ func TestReceiptsAreBounded(t *testing.T) {
 			seq := uint64(i + 1)
 			s.Apply([]DeltaEntry{putOf(seq, receipt(fmt.Sprint(i), seq, each))})
 		}
-		d := draft{base: s, now: minute(0)}
-		d.makeRoom(s, receipt("new", 1000, each+1))
-		if got := lines(d.entries); !slices.Equal(got, []string{"receipt.delete 0", "receipt.delete 1"}) {
-			t.Errorf("room is made by %q, want the two oldest", got)
+		// One fills the bound to the byte, the other has a byte more.
+		for size, want := range map[int][]string{each: {"receipt.delete 0"}, each + 1: {"receipt.delete 0", "receipt.delete 1"}} {
+			d := draft{base: s, now: minute(0)}
+			d.makeRoom(s, receipt("new", 1000, size))
+			if got := lines(d.entries); !slices.Equal(got, want) {
+				t.Errorf("room for %d bytes is made by %q, want %q", size, got, want)
+			}
 		}
 	})
 }
