@@ -95,20 +95,36 @@ func TestWhatTravelsCompressed(t *testing.T) {
 	}
 }
 
-// TestCompressionThatCannotBe is not negotiated, and neither is any when it is off.
-func TestCompressionThatCannotBe(t *testing.T) {
+// TestWhatIsAgreedOn: the first offer of compression that can be met is taken up, and
+// none when compression is off.
+func TestWhatIsAgreedOn(t *testing.T) {
+	const agreed = "permessage-deflate; client_no_context_takeover; server_no_context_takeover"
 	on, off := start(t, compressed), start(t)
-	for offer, want := range map[string]bool{
-		"permessage-deflate": true,
-		"permessage-deflate; server_no_context_takeover; client_no_context_takeover": true,
-		"permessage-deflate; server_max_window_bits=10":                              false,
-		"permessage-deflate; server_max_window_bits=10, permessage-deflate":          true,
-		"permessage-brotli": false,
+	for offer, want := range map[string]string{
+		"permessage-deflate": agreed,
+		"permessage-deflate; server_no_context_takeover; client_no_context_takeover": agreed,
+		"permessage-deflate; client_max_window_bits":                                 agreed,
+		`permessage-deflate;client_max_window_bits="15"`:                             agreed,
+		"x-other, permessage-deflate":                                                agreed,
+		"permessage-deflate; server_max_window_bits=15":                              agreed + "; server_max_window_bits=15",
+		"permessage-deflate; server_max_window_bits=14":                              agreed + "; server_max_window_bits=12",
+		"permessage-deflate; server_max_window_bits=12; client_max_window_bits=12":   agreed + "; server_max_window_bits=12",
+		"permessage-deflate; server_max_window_bits=10":                              "",
+		"permessage-deflate; server_max_window_bits=10, permessage-deflate":          agreed,
+		"permessage-deflate; server_max_window_bits":                                 "",
+		"permessage-deflate; server_max_window_bits=012":                             "",
+		"permessage-deflate; server_max_window_bits=16":                              "",
+		"permessage-deflate; client_max_window_bits=7":                               "",
+		"permessage-deflate; server_no_context_takeover=1":                           "",
+		"permessage-deflate; server_no_context_takeover; server_no_context_takeover": "",
+		"permessage-deflate; level=9":                                                "",
+		"permessage-deflate;":                                                        "",
+		"permessage-brotli":                                                          "",
 	} {
-		for h, want := range map[*harness]bool{on: want, off: false} {
+		for h, want := range map[*harness]string{on: want, off: ""} {
 			r := h.rawSubscribe("Sec-WebSocket-Extensions: " + offer)
-			if got := r.resp.Header.Get("Sec-WebSocket-Extensions"); (got != "") != want {
-				t.Errorf("%s: negotiated %q, want any: %v", offer, got, want)
+			if got := r.resp.Header.Get("Sec-WebSocket-Extensions"); got != want {
+				t.Errorf("%s: negotiated %q, want %q", offer, got, want)
 			}
 			_ = r.conn.Close()
 		}

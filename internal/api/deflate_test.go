@@ -57,14 +57,29 @@ func TestTextFrames(t *testing.T) {
 // TestDeflatedFramesStandForThemselves: each can be read without any before it, as
 // has been negotiated.
 func TestDeflatedFramesStandForThemselves(t *testing.T) {
-	for range 3 {
+	for _, encoding := range []*hub.Encoding{deflatedFrames, narrowFrames, deflatedFrames, narrowFrames} {
 		for _, n := range []int{minDeflated, 2000, 70_000, 300_000} {
 			json := strings.Repeat(`{"node_id":42,"hostname":"alpha"},`, n/30+1)[:n]
-			got := travel(deflatedFrames, hub.Delta, json)
+			got := travel(encoding, hub.Delta, json)
 			first, body, rest := payload(t, got)
 			inflated, err := whole(body)
 			if err != nil || inflated != json || first != 0xc1 || len(rest) != 0 || len(got) > n/4 {
 				t.Errorf("%d bytes became %d, beginning %x; back to %d bytes, %v", n, len(got), first, len(inflated), err)
+			}
+		}
+	}
+}
+
+// TestNarrowFramesReachNotFarBack: what stands in a frame twice is found the second
+// time by the wide window alone, if there is more between than the narrow one holds.
+func TestNarrowFramesReachNotFarBack(t *testing.T) {
+	noise := make([]byte, 1000)
+	_, _ = rand.Read(noise)
+	for between, narrow := range map[int]int{1000: 1200, 5000: 2200} {
+		json := string(noise) + strings.Repeat(" ", between) + string(noise)
+		for encoding, most := range map[*hub.Encoding]int{deflatedFrames: 1200, narrowFrames: narrow} {
+			if n := len(travel(encoding, hub.Delta, json)); n > most || n < most-250 {
+				t.Errorf("a thousand bytes, %d spaces and the same again became %d, want about %d", between, n, most-100)
 			}
 		}
 	}
@@ -136,12 +151,12 @@ func BenchmarkDeflate(b *testing.B) {
 	}
 	for _, n := range []int{600, 4 << 10, 64 << 10, 256 << 10} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			json := []byte(rows.String()[:n])
+			json, d := []byte(rows.String()[:n]), newDeflater(wideWindow)
 			var got []byte
 			b.SetBytes(int64(n))
 			b.ReportAllocs()
 			for b.Loop() {
-				got = deflate(json)
+				got = d.deflate(json)
 			}
 			b.ReportMetric(float64(n)/float64(len(got)), "ratio")
 		})

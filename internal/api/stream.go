@@ -41,6 +41,7 @@ type streamKind struct {
 var (
 	plainSocket    = &streamKind{"websocket", textFrames, closeFrame, true}
 	deflatedSocket = &streamKind{"websocket", deflatedFrames, closeFrame, true}
+	narrowSocket   = &streamKind{"websocket", narrowFrames, closeFrame, true}
 	eventStream    = &streamKind{"sse", eventFrames, lastEvent, false}
 )
 

@@ -64,24 +64,24 @@ func (s *Server) subscribe(c *call) error {
 // openSocket makes st a WebSocket. If it cannot, the request has been answered or
 // its connection is gone.
 func (s *Server) openSocket(c *call, st *stream) bool {
-	compression := websocket.CompressionDisabled
+	kind := plainSocket
 	if s.options.Compression {
-		compression = websocket.CompressionNoContextTakeover
+		if agreed, answer := agreeOnDeflate(c.Header); agreed != nil {
+			kind = agreed
+			c.header().Set("Sec-WebSocket-Extensions", answer)
+		}
 	}
 	h := &hijacker{ResponseWriter: c.w}
 	conn, err := websocket.Accept(h, c.Request, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
-		InsecureSkipVerify: true, // the origin has been checked
-		CompressionMode:    compression,
+		InsecureSkipVerify: true,                          // the origin has been checked
+		CompressionMode:    websocket.CompressionDisabled, // it has been agreed on, and is ours
 	})
 	if err != nil {
 		return false
 	}
 	_ = conn.CloseNow() // its own end, not the connection's
-	st.socket, st.kind = newSocket(h.conn, h.early, s.options.WriteTimeout, st.sub.Signal), plainSocket
-	if c.header().Get("Sec-WebSocket-Extensions") != "" {
-		st.kind = deflatedSocket
-	}
+	st.socket, st.kind = newSocket(h.conn, h.early, s.options.WriteTimeout, st.sub.Signal), kind
 	s.begin(st)
 	go s.readSocket(st)
 	return true
