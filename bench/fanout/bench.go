@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 )
 
@@ -31,13 +31,6 @@ type failure struct {
 	Error     string `json:"error"`
 }
 
-var begun = time.Now()
-
-// progress says on stderr what is going on, and how long the run has taken so far.
-func progress(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%7.1fs  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
-}
-
 // turns gives each of the candidates its turn, round by round.
 func (b *bench) turns(ctx context.Context, name string, list []candidate, queue int, measure func(*subject) (map[string]float64, error)) error {
 	return figures.Turns(ctx, b.Rounds, list, func(round int, c candidate) error {
@@ -57,12 +50,12 @@ func (b *bench) turn(ctx context.Context, name string, round int, c candidate, q
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		progress("%s, round %d, %s: failed: %v", name, round+1, c.name, err)
+		command.Progress("%s, round %d, %s: failed: %v", name, round+1, c.name, err)
 		b.failures = append(b.failures, failure{name, c.name, round, err.Error()})
 		return nil
 	}
 	b.samples.Note(name, c.name, round, values)
-	progress("%s, round %d, %s: %s", name, round+1, c.name, brief(values))
+	command.Progress("%s, round %d, %s: %s", name, round+1, c.name, brief(values))
 	return nil
 }
 

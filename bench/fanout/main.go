@@ -5,32 +5,17 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"slices"
-	"syscall"
 
 	"github.com/replication-gateway/gateway/bench/fanout/internal/peers"
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 	"github.com/replication-gateway/gateway/bench/internal/server"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	switch err := run(ctx, os.Args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "fanout:", err)
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "fanout:", err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("fanout", run) }
 
 const reportName = "REPORT-fanout"
 
@@ -60,7 +45,7 @@ func run(ctx context.Context, args []string) (err error) {
 		}
 	}
 	b := &bench{options: o, dir: dir}
-	if b.program, err = theGateway(ctx, o, dir); err != nil {
+	if b.program, err = server.Program(ctx, o.gateway, dir); err != nil {
 		return err
 	}
 	r := report.Report{
@@ -85,15 +70,6 @@ func run(ctx context.Context, args []string) (err error) {
 	r.Sections = append(r.Sections, b.candidatesSection())
 	r.Samples = map[string]any{"samples": b.samples, "failures": b.failures}
 	return errors.Join(b.draw(o.out), r.Write(o.out, reportName))
-}
-
-// theGateway returns the path of the program to measure.
-func theGateway(ctx context.Context, o options, dir string) (string, error) {
-	if o.gateway != "" {
-		return filepath.Abs(o.gateway)
-	}
-	progress("building the gateway")
-	return server.Build(ctx, dir)
 }
 
 const intro = `Each server runs as a process of its own and is driven by one program on the same machine, over loopback connections.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/server"
 )
@@ -69,7 +70,7 @@ func TestParse(t *testing.T) {
 		{"-rounds", "0"}, {"-for", "0s"}, {"-warm", "0s"}, {"-settle", "-1s"}, {"-figures", "speed"}, {"-candidates", "nobody"},
 		{"-subscribers", "0"}, {"-subscribers", "40000"}, {"-rate", "0"}, {"-window", "0"}, {"-nodes", "0"}, {"-no-such"}, {"left over"},
 	} {
-		if _, err := parse(args); !errors.Is(err, errUsage) {
+		if _, err := parse(args); !errors.Is(err, command.ErrUsage) {
 			t.Errorf("%q: %v, want wrong usage", args, err)
 		}
 	}

@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 )
-
-var errUsage = errors.New("wrong usage")
 
 // options is what a run is asked to do.
 type options struct {
@@ -97,39 +94,25 @@ func parse(args []string) (options, error) {
 	}
 	chosen := f.String("figures", strings.Join(figures, ","), "what to measure, `names` apart by commas")
 	measured := f.String("candidates", strings.Join(servers, ","), "whom to measure, `names` apart by commas; ratios need the limit")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, errUsage // the flag set has said why
+	if err := command.Parse(f, args); err != nil {
+		return o, err
 	}
 	if *short {
-		if err := hurry(f); err != nil {
+		if err := command.SetOthers(f, quick); err != nil {
 			return o, err
 		}
 	}
 	var err error
-	if o.Figures, err = choose("figure", *chosen, figures); err != nil {
+	if o.Figures, err = command.Choose("figure", *chosen, figures); err != nil {
 		return o, err
 	}
-	if o.Candidates, err = choose("candidate", *measured, servers); err != nil {
+	if o.Candidates, err = command.Choose("candidate", *measured, servers); err != nil {
 		return o, err
 	}
 	if f.NArg() > 0 || !o.valid() {
-		return o, fmt.Errorf("%w: see -h", errUsage)
+		return o, fmt.Errorf("%w: see -h", command.ErrUsage)
 	}
 	return o, nil
-}
-
-// choose splits a list of names, all of which there must be.
-func choose(what, list string, names []string) ([]string, error) {
-	chosen := strings.Split(list, ",")
-	for _, name := range chosen {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("%w: no %s %q, there are %s", errUsage, what, name, strings.Join(names, ", "))
-		}
-	}
-	return chosen, nil
 }
 
 // maxSubscribers is what one address and port has local ports for, and some in reserve.
@@ -152,19 +135,4 @@ func (o options) valid() bool {
 		}
 	}
 	return o.Warm > 0 && o.Settle >= 0
-}
-
-// hurry sets the flags that -quick stands for.
-func hurry(f *flag.FlagSet) error {
-	given := map[string]bool{}
-	f.Visit(func(x *flag.Flag) { given[x.Name] = true })
-	for name, value := range quick {
-		if given[name] {
-			continue
-		}
-		if err := f.Set(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
 }

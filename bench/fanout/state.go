@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/server"
 )
@@ -37,7 +38,7 @@ func (b *bench) makeState(ctx context.Context) (_ *state, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Stop(ctx)) }()
-	progress("making a state of %d nodes", b.Nodes)
+	command.Progress("making a state of %d nodes", b.Nodes)
 	c, err := rawhttp.Dial(s.Addr)
 	if err != nil {
 		return nil, err

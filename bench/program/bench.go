@@ -25,13 +25,6 @@ type bench struct {
 	loaded  *loadedFleet // nil until a figure has needed it
 }
 
-var begun = time.Now()
-
-// progress says on stderr what is going on, and how long the run has taken so far.
-func progress(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
-}
-
 // newFolder makes a folder for one data folder or log. It goes with the run's own.
 func (b *bench) newFolder(name string) (string, error) { return os.MkdirTemp(b.dir, name+"-") }
 

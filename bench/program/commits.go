@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/grouping"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
@@ -144,7 +145,7 @@ func (b *bench) rawTurn(c *contender, records [][]byte, round int) error {
 		"per_second": p.PerSecond, "cpu_micros": p.CPUMicros, "per_cpu_second": 1e6 / p.CPUMicros, "group_size": p.GroupSize,
 		"cores": p.PerSecond * p.CPUMicros / 1e6,
 	})
-	progress("%s, round %d, %s: %s/s", name, round+1, c.name, report.Count(p.PerSecond))
+	command.Progress("%s, round %d, %s: %s/s", name, round+1, c.name, report.Count(p.PerSecond))
 	return nil
 }
 
@@ -177,7 +178,7 @@ func (b *bench) serverTurn(ctx context.Context, c *contender, connections, round
 	}
 	name := commitsFigure(connections)
 	b.samples.Note(name, c.name, round, values)
-	progress("%s, round %d, %s: %s/s, %s µs of CPU each", name, round+1, c.name, report.Count(d.perSecond), report.Number(d.serverMicros))
+	command.Progress("%s, round %d, %s: %s/s, %s µs of CPU each", name, round+1, c.name, report.Count(d.perSecond), report.Number(d.serverMicros))
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/server"
 )
@@ -110,7 +111,7 @@ func (b *bench) load(ctx context.Context, data string) error {
 		return err
 	}
 	for _, x := range b.Fleet.stages() {
-		progress("%s: %d %s", loadFigure, x.rows, x.name)
+		command.Progress("%s: %d %s", loadFigure, x.rows, x.name)
 		before, err := s.Usage()
 		if err != nil {
 			return err

@@ -8,32 +8,17 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 	"github.com/replication-gateway/gateway/bench/internal/server"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	switch err := run(ctx, os.Args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "program:", err)
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "program:", err)
-		os.Exit(1)
-	}
-}
-
-var errUsage = errors.New("wrong usage")
+func main() { command.Main("program", run) }
 
 // options is what a run is asked to do.
 type options struct {
@@ -95,60 +80,40 @@ func parse(args []string) (options, error) {
 		names[i] = x.name
 	}
 	chosen := f.String("figures", strings.Join(names, ","), "what to measure, `names` apart by commas")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, errUsage // the flag set has said why
+	if err := command.Parse(f, args); err != nil {
+		return o, err
 	}
 	if *short {
-		if err := hurry(f); err != nil {
+		if err := command.SetOthers(f, quick); err != nil {
 			return o, err
 		}
 	}
 	for text := range strings.SplitSeq(*connections, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || !within(n, 1, maxConnections) {
-			return o, fmt.Errorf("%w: %q is no number of connections from 1 to %d", errUsage, text, maxConnections)
+			return o, fmt.Errorf("%w: %q is no number of connections from 1 to %d", command.ErrUsage, text, maxConnections)
 		}
 		o.Connections = append(o.Connections, n)
 	}
 	for text := range strings.SplitSeq(*heartbeats, ",") {
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 || len(o.Heartbeats) > 0 && d <= o.Heartbeats[len(o.Heartbeats)-1] {
-			return o, fmt.Errorf("%w: %q is no heartbeat that is longer than the one before", errUsage, text)
+			return o, fmt.Errorf("%w: %q is no heartbeat that is longer than the one before", command.ErrUsage, text)
 		}
 		o.Heartbeats = append(o.Heartbeats, d)
 	}
-	o.Figures = strings.Split(*chosen, ",")
-	for _, name := range o.Figures {
-		if !slices.Contains(names, name) {
-			return o, fmt.Errorf("%w: no figure %q, there are %s", errUsage, name, strings.Join(names, ", "))
-		}
+	var err error
+	if o.Figures, err = command.Choose("figure", *chosen, names); err != nil {
+		return o, err
 	}
 	if f.NArg() > 0 || o.Rounds < 1 || o.For <= 0 || o.Warm < 0 || o.Rate < 1 || !o.Fleet.valid() ||
 		!within(o.Entries, 1, maxEntries) || !within(o.Replay, 1, maxReplay) {
-		return o, fmt.Errorf("%w: see -h", errUsage)
+		return o, fmt.Errorf("%w: see -h", command.ErrUsage)
 	}
 	return o, nil
 }
 
 func within(n, least, most int) bool { return least <= n && n <= most }
-
-// hurry sets the flags that -quick stands for.
-func hurry(f *flag.FlagSet) error {
-	given := map[string]bool{}
-	f.Visit(func(x *flag.Flag) { given[x.Name] = true })
-	for name, value := range quick {
-		if given[name] {
-			continue
-		}
-		if err := f.Set(name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 func run(ctx context.Context, args []string) (err error) {
 	if len(args) > 0 && args[0] == asPeer {
@@ -168,7 +133,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	b := &bench{options: o, dir: dir}
-	if b.program, err = theGateway(ctx, o, dir); err != nil {
+	if b.program, err = server.Program(ctx, o.gateway, dir); err != nil {
 		return err
 	}
 	r := report.Report{
@@ -190,15 +155,6 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	r.Samples = b.samples
 	return r.Write(o.out, "REPORT-program")
-}
-
-// theGateway returns the path of the program to measure.
-func theGateway(ctx context.Context, o options, dir string) (string, error) {
-	if o.gateway != "" {
-		return filepath.Abs(o.gateway)
-	}
-	progress("building the gateway")
-	return server.Build(ctx, dir)
 }
 
 const intro = `The gateway as a process of its own, with its defaults, on a disk, driven over loopback connections by a program on the

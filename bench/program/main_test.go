@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/replication-gateway/gateway/bench/internal/command"
 )
 
 // TestMain lets this binary be a peer, as the program itself does, and removes the gateway that tests have built.
@@ -44,7 +46,7 @@ func TestParse(t *testing.T) {
 		{"-nodes", "100", "-users", "11"}, {"-replay-rows", "250001"}, {"-rate", "0"}, {"-connections", "1,x"}, {"-connections", "0"}, {"-heartbeats", "5"}, {"-heartbeats", "0s"},
 		{"-heartbeats", "2s,1s"}, {"-no-such"}, {"left over"},
 	} {
-		if _, err := parse(args); !errors.Is(err, errUsage) {
+		if _, err := parse(args); !errors.Is(err, command.ErrUsage) {
 			t.Errorf("%q: %v, want wrong usage", args, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 	"github.com/replication-gateway/gateway/bench/internal/server"
@@ -31,7 +32,7 @@ func replay(ctx context.Context, b *bench) ([]report.Section, error) {
 		{"log, one row a commit", b.writeRows},
 		{fmt.Sprintf("log, %s rows a commit", report.Count(maxOps)), b.writeBatches},
 	} {
-		progress("%s: writing %s", replayFigure, x.name)
+		command.Progress("%s: writing %s", replayFigure, x.name)
 		data, err := b.newFolder("replay")
 		if err != nil {
 			return nil, err

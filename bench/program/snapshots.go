@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/report"
@@ -132,7 +133,7 @@ func (r *besideRun) noteBeside(round int, x beside, from, to time.Time, took *fi
 		"p50_ms": millis(took.Quantile(0.5)), "p99_ms": millis(took.Quantile(0.99)), "max_ms": millis(took.Max()),
 		"commits": float64(took.Len()), "seconds": to.Sub(from).Seconds(),
 	})
-	progress("%s, round %d, %s: p50 %s ms, p99 %s ms of %d", besideFigure, round+1, x.name,
+	command.Progress("%s, round %d, %s: p50 %s ms, p99 %s ms of %d", besideFigure, round+1, x.name,
 		report.Number(millis(took.Quantile(0.5))), report.Number(millis(took.Quantile(0.99))), took.Len())
 }
 

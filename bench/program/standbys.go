@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/report"
@@ -73,7 +74,7 @@ func (b *bench) ackTurn(round int, p *pair) error {
 		"alone_per_second": alone.perSecond,
 		"p50_ms":           millis(paced.took.Quantile(0.5)), "p99_ms": millis(paced.took.Quantile(0.99)),
 	})
-	progress("%s, round %d, %s: one by one p50 %s ms, %d a second p50 %s ms, p99 %s ms", ackFigure, round+1, p.name,
+	command.Progress("%s, round %d, %s: one by one p50 %s ms, %d a second p50 %s ms, p99 %s ms", ackFigure, round+1, p.name,
 		report.Number(millis(alone.latencies.Quantile(0.5))), b.Rate,
 		report.Number(millis(paced.took.Quantile(0.5))), report.Number(millis(paced.took.Quantile(0.99))))
 	return nil
@@ -129,7 +130,7 @@ func (b *bench) lagTurn(ctx context.Context, round int, p *pair) error {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
 	b.samples.Note(lagFigure, p.name, round, values)
-	progress("%s, round %d, %s: %s commits/s, p50 %s ms, p99 %s ms", lagFigure, round+1, p.name,
+	command.Progress("%s, round %d, %s: %s commits/s, p50 %s ms, p99 %s ms", lagFigure, round+1, p.name,
 		report.Count(values["per_second"]), report.Number(values["p50_ms"]), report.Number(values["p99_ms"]))
 	return nil
 }

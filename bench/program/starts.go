@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 	"github.com/replication-gateway/gateway/bench/internal/server"
@@ -80,7 +81,7 @@ func (b *bench) startOn(ctx context.Context, figure string, f startable, round i
 		"read_seconds": says.DurationMS / 1e3, "read_rows_per_second": float64(f.rows) / (says.DurationMS / 1e3),
 		"cpu_seconds": u.CPU.Seconds(), "snapshot_rows": says.Rows, "replayed_commits": says.Replayed, "resident": float64(u.Resident),
 	})
-	progress("%s, round %d, %s: ready after %s s", figure, round+1, f.name, report.Number(took.Seconds()))
+	command.Progress("%s, round %d, %s: ready after %s s", figure, round+1, f.name, report.Number(took.Seconds()))
 	if f.stop {
 		return s.Stop(ctx)
 	}

@@ -10,6 +10,7 @@ import (
 
 	jsonv2 "github.com/go-json-experiment/json"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/grouping"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/report"
@@ -47,7 +48,7 @@ func syncs(ctx context.Context, b *bench) (sections []report.Section, err error)
 			return err
 		}
 		defer c.Close()
-		progress("%s: making %d nodes", syncFigure, b.Entries)
+		command.Progress("%s: making %d nodes", syncFigure, b.Entries)
 		if err := batches(c, b.Entries, func(o *ops, i int) { o.putNode(1+i, 0) }); err != nil {
 			return err
 		}
@@ -98,7 +99,7 @@ func (b *bench) syncRound(ctx context.Context, s *server.Server, c *rawhttp.Conn
 			return fmt.Errorf("%s: %d commits, want %d", e.name, made, e.commits)
 		}
 		b.samples.Note(syncFigure, e.name, round, values)
-		progress("%s, round %d, %s: %.0f ms, decoding alone %.0f ms", syncFigure, round+1, e.name, values["ms"], values["decode_ms"])
+		command.Progress("%s, round %d, %s: %.0f ms, decoding alone %.0f ms", syncFigure, round+1, e.name, values["ms"], values["decode_ms"])
 	}
 	return nil
 }

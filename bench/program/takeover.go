@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 	"github.com/replication-gateway/gateway/bench/internal/server"
@@ -94,7 +95,7 @@ func (b *bench) noteTakeover(round int, l loss, t takeover) {
 		"notice_ms": millis(t.noticed), "notice_beats": t.noticed.Seconds() / l.beat.Seconds(),
 		"promote_ms": millis(t.promoted), "write_ms": millis(t.written),
 	})
-	progress("%s, round %d, %s: noticed after %s ms, first write %s ms after the promotion was asked for", takeoverFigure, round+1, l.name,
+	command.Progress("%s, round %d, %s: noticed after %s ms, first write %s ms after the promotion was asked for", takeoverFigure, round+1, l.name,
 		report.Number(millis(t.noticed)), report.Number(millis(t.written)))
 }
 

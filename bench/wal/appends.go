@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
 	"github.com/replication-gateway/gateway/bench/internal/report"
@@ -73,7 +74,7 @@ func (b *bench) appends(ctx context.Context, figure string, count int) (err erro
 		b.note(figure, o.Name, round, map[string]float64{
 			"p50": micros(took.Quantile(0.5)), "p99": micros(took.Quantile(0.99)), "max": micros(took.Max()), "appends": float64(took.Len()),
 		})
-		progress("%s, round %d, %s: p50 %s µs, p99 %s µs", figure, round+1, o.Name,
+		command.Progress("%s, round %d, %s: p50 %s µs, p99 %s µs", figure, round+1, o.Name,
 			report.Micros(took.Quantile(0.5)), report.Micros(took.Quantile(0.99)))
 		return nil
 	})

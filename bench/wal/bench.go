@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
@@ -42,13 +41,6 @@ func (b *bench) series(figure, candidate, value string) figures.Series {
 		}
 	}
 	return s
-}
-
-var begun = time.Now()
-
-// progress says on stderr what is going on, and how long the run has taken so far.
-func progress(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%6.1fs  %s\n", time.Since(begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // openLog is a candidate's log in a folder of its own.

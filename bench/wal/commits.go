@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/grouping"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
@@ -57,7 +58,7 @@ func (b *bench) commitsOf(ctx context.Context, size int) (err error) {
 			b.note(name, o.Name, round, map[string]float64{
 				"per_second": p.PerSecond, "cpu_micros": p.CPUMicros, "group_size": p.GroupSize,
 			})
-			progress("%s, round %d, %s: %s/s", name, round+1, o.Name, report.Count(p.PerSecond))
+			command.Progress("%s, round %d, %s: %s/s", name, round+1, o.Name, report.Count(p.PerSecond))
 			return nil
 		})
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 )
@@ -72,7 +73,7 @@ func flips(ctx context.Context, b *bench) ([]report.Section, error) {
 			row = append(row, fmt.Sprint(count[o]))
 		}
 		s.Table.Add(append(row, fmt.Sprint(worst))...)
-		progress("%s, %s: %v", flipsFigure, c.Name, count)
+		command.Progress("%s, %s: %v", flipsFigure, c.Name, count)
 	}
 	return []report.Section{s}, nil
 }

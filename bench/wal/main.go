@@ -8,30 +8,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
 	"github.com/replication-gateway/gateway/bench/internal/report"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	switch err := run(ctx, os.Args[1:]); {
-	case errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "wal:", err)
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "wal:", err)
-		os.Exit(1)
-	}
-}
-
-var errUsage = errors.New("wrong usage")
+func main() { command.Main("wal", run) }
 
 // options is what a run is asked to do.
 type options struct {
@@ -75,20 +61,15 @@ func parse(args []string) (options, error) {
 		names[i] = x.name
 	}
 	chosen := f.String("figures", strings.Join(names, ","), "what to measure, in this order, `names` apart by commas")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, errUsage // the flag set has said why
+	if err := command.Parse(f, args); err != nil {
+		return o, err
 	}
-	o.Figures = strings.Split(*chosen, ",")
-	for _, name := range o.Figures {
-		if !slices.Contains(names, name) {
-			return o, fmt.Errorf("%w: no figure %q, there are %s", errUsage, name, strings.Join(names, ", "))
-		}
+	var err error
+	if o.Figures, err = command.Choose("figure", *chosen, names); err != nil {
+		return o, err
 	}
 	if f.NArg() > 0 || o.Rounds < 1 || o.For <= 0 || o.ReplayRecords < 1 || o.Flips < 1 {
-		return o, fmt.Errorf("%w: see -h", errUsage)
+		return o, fmt.Errorf("%w: see -h", command.ErrUsage)
 	}
 	return o, nil
 }

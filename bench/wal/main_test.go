@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/replication-gateway/gateway/bench/internal/command"
 )
 
 func TestParse(t *testing.T) {
@@ -19,7 +21,7 @@ func TestParse(t *testing.T) {
 	for _, args := range [][]string{
 		{"-rounds", "0"}, {"-for", "0s"}, {"-figures", "speed"}, {"-flips", "0"}, {"-replay-records", "0"}, {"-no-such"}, {"left over"},
 	} {
-		if _, err := parse(args); !errors.Is(err, errUsage) {
+		if _, err := parse(args); !errors.Is(err, command.ErrUsage) {
 			t.Errorf("%q: %v, want wrong usage", args, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/replication-gateway/gateway/bench/internal/command"
 	"github.com/replication-gateway/gateway/bench/internal/figures"
 	"github.com/replication-gateway/gateway/bench/internal/logs"
 	"github.com/replication-gateway/gateway/bench/internal/report"
@@ -29,7 +30,7 @@ func replay(ctx context.Context, b *bench) (_ []report.Section, err error) {
 	defer func() { err = errors.Join(err, closeAll(opened)) }()
 	records := logs.Records(rand.New(rand.NewPCG(b.Seed, 2)), replayGroup, loneSize)
 	for _, o := range opened {
-		progress("%s: writing %d records to %s", replayFigure, b.ReplayRecords, o.Name)
+		command.Progress("%s: writing %d records to %s", replayFigure, b.ReplayRecords, o.Name)
 		if err := fill(ctx, o, records, b.ReplayRecords); err != nil {
 			return nil, fmt.Errorf("%s: %w", o.Name, err)
 		}
@@ -83,7 +84,7 @@ func (b *bench) replayTurn(round int, o *openLog) error {
 		"read":    millions / (whole - opening).Seconds(),
 		"whole":   millions / whole.Seconds(),
 	})
-	progress("%s, round %d, %s: open %v, read %v", replayFigure, round+1, o.Name,
+	command.Progress("%s, round %d, %s: open %v, read %v", replayFigure, round+1, o.Name,
 		opening.Round(time.Millisecond), (whole - opening).Round(time.Millisecond))
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/replication-gateway/gateway/bench/internal/command"
 )
 
 // module is the one that the gateway's program is in.
@@ -18,6 +20,15 @@ const module = "github.com/replication-gateway/gateway"
 
 // Token is the admin token of the gateways under test.
 const Token = "bench-admin-token"
+
+// Program returns the path of the program to measure: the one that is given, or one that it builds into a folder.
+func Program(ctx context.Context, given, dir string) (string, error) {
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	command.Progress("building the gateway")
+	return Build(ctx, dir)
+}
 
 // Build builds the gateway's program into a folder and returns its path.
 func Build(ctx context.Context, dir string) (string, error) {
