@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -47,7 +46,7 @@ func Build(ctx context.Context, dir string) (string, error) {
 
 // Gateway starts a gateway on a data folder and waits until it is ready. args are more flags of it.
 func Gateway(ctx context.Context, program, data string, args ...string) (*Server, error) {
-	s, err := Start(gatewayCommand(ctx, program, "127.0.0.1:0", data, args...))
+	s, err := Start(gatewayCommand(ctx, program, data, args...))
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +57,9 @@ func Gateway(ctx context.Context, program, data string, args ...string) (*Server
 	return s, nil
 }
 
-// GatewayThatWarns is Gateway for one that logs only what is wrong: no line for each request, nor where it listens.
+// GatewayThatWarns is Gateway for one that logs where it listens, and then only what is wrong: no line for each request.
 func GatewayThatWarns(ctx context.Context, program, data string) (*Server, error) {
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	s, err := StartQuiet(gatewayCommand(ctx, program, addr, data, "--log-level", "warn"), addr)
+	s, err := Start(gatewayCommand(ctx, program, data, "--log-level", "warn"))
 	if err != nil {
 		return nil, err
 	}
@@ -75,20 +70,11 @@ func GatewayThatWarns(ctx context.Context, program, data string) (*Server, error
 	return s, nil
 }
 
-func gatewayCommand(ctx context.Context, program, listen, data string, args ...string) *exec.Cmd {
-	args = append([]string{"serve", "--listen", listen, "--data", data, "--log-format", "json", "--drain", "0s"}, args...)
+func gatewayCommand(ctx context.Context, program, data string, args ...string) *exec.Cmd {
+	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--data", data, "--log-format", "json", "--drain", "0s"}, args...)
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "GATEWAY_ADMIN_TOKEN="+Token)
 	return cmd
-}
-
-// freeAddr finds an address that nobody listens at.
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }
 
 // answers waits until a path is answered with 200.

@@ -59,10 +59,17 @@ type Server struct {
 // Start starts a command whose first line has its address in the field addr. The caller ends it with Kill or Stop;
 // when the context of the command ends, it is killed.
 func Start(cmd *exec.Cmd) (*Server, error) {
-	s, err := StartQuiet(cmd, "")
+	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
+	cmd.Stderr = w
+	s := &Server{Started: time.Now(), cmd: cmd, exited: make(chan struct{}), grown: make(chan struct{})}
+	err = errors.Join(enlarge(r), cmd.Start(), w.Close())
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	go s.follow(r)
 	first, err := s.Await(context.Background(), "listening", 1)
 	if err != nil {
 		return nil, err
@@ -73,22 +80,6 @@ func Start(cmd *exec.Cmd) (*Server, error) {
 		return nil, fmt.Errorf("the first line names no addr: %s", first.raw)
 	}
 	s.Addr = at.Addr
-	return s, nil
-}
-
-// StartQuiet starts a command that listens at addr and need not say so.
-func StartQuiet(cmd *exec.Cmd, addr string) (*Server, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	cmd.Stderr = w
-	s := &Server{Addr: addr, Started: time.Now(), cmd: cmd, exited: make(chan struct{}), grown: make(chan struct{})}
-	err = errors.Join(enlarge(r), cmd.Start(), w.Close())
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	go s.follow(r)
 	return s, nil
 }
 
