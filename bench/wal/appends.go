@@ -30,7 +30,7 @@ func latency(ctx context.Context, b *bench) ([]report.Section, error) {
 		return nil, err
 	}
 	b.latencyTable(&s, latencyFigure)
-	p50 := b.series(latencyFigure, "gateway", "p50").RatioTo(b.series(latencyFigure, rawName, "p50"))
+	p50 := b.samples.Series(latencyFigure, "gateway", "p50").RatioTo(b.samples.Series(latencyFigure, rawName, "p50"))
 	s.Notes = append(s.Notes, report.Goal("the gateway's median is at most 1.2 of the raw limit's", p50.Median(), p50.Median() <= 1.2))
 	return []report.Section{s}, nil
 }
@@ -71,7 +71,7 @@ func (b *bench) appends(ctx context.Context, figure string, count int) (err erro
 			}
 			next[o.Name] += uint64(count)
 		}
-		b.note(figure, o.Name, round, map[string]float64{
+		b.samples.Note(figure, o.Name, round, map[string]float64{
 			"p50": micros(took.Quantile(0.5)), "p99": micros(took.Quantile(0.99)), "max": micros(took.Max()), "appends": float64(took.Len()),
 		})
 		command.Progress("%s, round %d, %s: p50 %s µs, p99 %s µs", figure, round+1, o.Name,
@@ -87,8 +87,8 @@ func (b *bench) latencyTable(s *report.Section, figure string) {
 	for _, c := range logs.Writers() {
 		row := []string{c.Name}
 		for _, value := range []string{"p50", "p99"} {
-			got := b.series(figure, c.Name, value)
-			ratio := got.RatioTo(b.series(figure, rawName, value))
+			got := b.samples.Series(figure, c.Name, value)
+			ratio := got.RatioTo(b.samples.Series(figure, rawName, value))
 			row = append(row, report.Spread(got, report.Number), report.Number(ratio.Median()))
 		}
 		s.Table.Add(row...)

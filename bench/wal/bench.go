@@ -15,32 +15,8 @@ import (
 type bench struct {
 	options
 	dir     string // of this run
-	samples []sample
-}
-
-// sample is what one candidate came to in one round of one figure.
-type sample struct {
-	Figure    string             `json:"figure"`
-	Candidate string             `json:"candidate"`
-	Round     int                `json:"round"`
-	Values    map[string]float64 `json:"values,omitempty"`
-	Flip      *flip              `json:"flip,omitempty"`
-}
-
-// note keeps a sample.
-func (b *bench) note(figure, candidate string, round int, values map[string]float64) {
-	b.samples = append(b.samples, sample{Figure: figure, Candidate: candidate, Round: round, Values: values})
-}
-
-// series lists one value of a candidate, in the order of the rounds.
-func (b *bench) series(figure, candidate, value string) figures.Series {
-	var s figures.Series
-	for _, x := range b.samples {
-		if x.Figure == figure && x.Candidate == candidate {
-			s = append(s, x.Values[value])
-		}
-	}
-	return s
+	samples figures.Samples
+	flips   map[string][]flip // by candidate
 }
 
 // openLog is a candidate's log in a folder of its own.

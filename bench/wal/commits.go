@@ -55,7 +55,7 @@ func (b *bench) commitsOf(ctx context.Context, size int) (err error) {
 			if err != nil {
 				return fmt.Errorf("%s: %w", o.Name, err)
 			}
-			b.note(name, o.Name, round, map[string]float64{
+			b.samples.Note(name, o.Name, round, map[string]float64{
 				"per_second": p.PerSecond, "cpu_micros": p.CPUMicros, "group_size": p.GroupSize,
 			})
 			command.Progress("%s, round %d, %s: %s/s", name, round+1, o.Name, report.Count(p.PerSecond))
@@ -84,11 +84,11 @@ func (b *bench) commitsSection(size int) report.Section {
 		row := []string{c.Name}
 		for _, w := range writerCounts {
 			name := commitsFigure(size, w)
-			got := b.series(name, c.Name, "per_second")
-			ratio := got.RatioTo(b.series(name, rawName, "per_second"))
+			got := b.samples.Series(name, c.Name, "per_second")
+			ratio := got.RatioTo(b.samples.Series(name, rawName, "per_second"))
 			row = append(row, report.Spread(got, report.Count), report.Number(ratio.Median()))
 		}
-		cpu := b.series(commitsFigure(size, 64), c.Name, "cpu_micros")
+		cpu := b.samples.Series(commitsFigure(size, 64), c.Name, "cpu_micros")
 		s.Table.Add(append(row, report.Number(cpu.Median()))...)
 	}
 	s.Notes = append(s.Notes, b.commitsGoals(commitsFigure(size, 64))...)
@@ -97,12 +97,12 @@ func (b *bench) commitsSection(size int) report.Section {
 
 // commitsGoals judges the figure for 64 writers.
 func (b *bench) commitsGoals(figure string) []string {
-	ours := b.series(figure, "gateway", "per_second")
-	raw := ours.RatioTo(b.series(figure, rawName, "per_second")).Median()
+	ours := b.samples.Series(figure, "gateway", "per_second")
+	raw := ours.RatioTo(b.samples.Series(figure, rawName, "per_second")).Median()
 	notes := []string{report.Goal("at 64 writers the gateway reaches 0.8 of the raw limit", raw, raw >= 0.8)}
 	lead, best := 0.0, ""
 	for _, c := range logs.Peers()[1:] {
-		if ratio := ours.RatioTo(b.series(figure, c.Name, "per_second")).Median(); best == "" || ratio < lead {
+		if ratio := ours.RatioTo(b.samples.Series(figure, c.Name, "per_second")).Median(); best == "" || ratio < lead {
 			lead, best = ratio, c.Name
 		}
 	}

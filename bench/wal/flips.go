@@ -66,8 +66,8 @@ func flips(ctx context.Context, b *bench) ([]report.Section, error) {
 		for i := range found {
 			count[found[i].Outcome]++
 			worst = max(worst, found[i].Lost)
-			b.samples = append(b.samples, sample{Figure: flipsFigure, Candidate: c.Name, Round: i, Flip: &found[i]})
 		}
+		b.flips[c.Name] = found
 		row := []string{c.Name}
 		for _, o := range outcomes {
 			row = append(row, fmt.Sprint(count[o]))

@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string) (err error) {
 			environment.Versions[c.Module] = c.Version()
 		}
 	}
-	b := &bench{options: o, dir: dir}
+	b := &bench{options: o, dir: dir, flips: map[string][]flip{}}
 	r := report.Report{
 		Title:       "The log against its peers",
 		Command:     "go run ./wal",
@@ -112,7 +112,7 @@ func run(ctx context.Context, args []string) (err error) {
 		}
 		r.Sections = append(r.Sections, sections...)
 	}
-	r.Samples = b.samples
+	r.Samples = map[string]any{"samples": b.samples, "flips": b.flips}
 	return r.Write(o.out, "REPORT-wal")
 }
 

@@ -79,7 +79,7 @@ func (b *bench) replayTurn(round int, o *openLog) error {
 		return fmt.Errorf("%s: read %d records of %d", o.Name, n, b.ReplayRecords)
 	}
 	millions := float64(b.ReplayRecords) / 1e6
-	b.note(replayFigure, o.Name, round, map[string]float64{
+	b.samples.Note(replayFigure, o.Name, round, map[string]float64{
 		"open_ms": micros(opening) / 1e3,
 		"read":    millions / (whole - opening).Seconds(),
 		"whole":   millions / whole.Seconds(),
@@ -100,15 +100,15 @@ func (b *bench) replaySection(turns []*openLog) report.Section {
 	}
 	s.Table.Head = []string{"candidate", "open, ms", "read, M/s", "of bare", "open and read, M/s", "of bare"}
 	for _, o := range turns {
-		row := []string{o.Name, report.Spread(b.series(replayFigure, o.Name, "open_ms"), report.Number)}
+		row := []string{o.Name, report.Spread(b.samples.Series(replayFigure, o.Name, "open_ms"), report.Number)}
 		for _, value := range []string{"read", "whole"} {
-			got := b.series(replayFigure, o.Name, value)
-			ratio := got.RatioTo(b.series(replayFigure, checkedName, value))
+			got := b.samples.Series(replayFigure, o.Name, value)
+			ratio := got.RatioTo(b.samples.Series(replayFigure, checkedName, value))
 			row = append(row, report.Spread(got, report.Number), report.Number(ratio.Median()))
 		}
 		s.Table.Add(row...)
 	}
-	ratio := b.series(replayFigure, "gateway", "read").RatioTo(b.series(replayFigure, checkedName, "read")).Median()
+	ratio := b.samples.Series(replayFigure, "gateway", "read").RatioTo(b.samples.Series(replayFigure, checkedName, "read")).Median()
 	s.Notes = append(s.Notes, report.Goal("the gateway reads at 0.5 of what reading and checking the same bytes takes", ratio, ratio >= 0.5))
 	return s
 }
