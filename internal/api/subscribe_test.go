@@ -202,6 +202,8 @@ func TestReplicaStreamHasEverything(t *testing.T) {
 		t.Errorf("first frame: %v, lineage %s, want one", err, first.Lineage)
 	}
 	h.token("viewer")
+	syncFleet(h)
+	h.ok("POST", "/directory-sync", request(`{"external_id":"p1","role":"admin"}`), "Idempotency-Key: k")
 	r.until(h.seqNo())
 	for {
 		f, err := r.frame()
@@ -215,14 +217,17 @@ func TestReplicaStreamHasEverything(t *testing.T) {
 			break
 		}
 	}
-	tokens := len(r.validator.Snapshot()["tokens"])
+	tokens, receipts := len(r.validator.Snapshot()["tokens"]), 0
 	for _, change := range r.changes() {
-		if strings.HasPrefix(change, "token.put") {
+		switch {
+		case strings.HasPrefix(change, "token.put"):
 			tokens++
+		case strings.HasPrefix(change, "receipt.put"):
+			receipts++
 		}
 	}
-	if tokens != 2 {
-		t.Errorf("tokens: got %d, want 2", tokens)
+	if tokens != 2 || receipts != 1 {
+		t.Errorf("%d tokens and %d receipts, want 2 and 1", tokens, receipts)
 	}
 	viewer := h.subscribe(adminToken, "")
 	if f, err := viewer.frame(); err != nil || f.Lineage != nil || f.Committed != nil {
