@@ -2,11 +2,11 @@
 // changes: networks, nodes, who is a member of what in which role, and what
 // the identity providers last said of people.
 //
-// It is pure. It has no clock, lock, goroutine, log line or I/O; time is an
-// argument and randomness comes in with the command that needs it. The same
-// commits applied in the same order therefore give the same state everywhere,
-// on the gateway that decided them, after a restart, and on a standby; Digest
-// proves it.
+// It is pure. It has no clock, lock, log line or I/O, and no goroutine but one
+// that helps to encode a large commit and ends with it; time is an argument and
+// randomness comes in with the command that needs it. The same commits applied
+// in the same order therefore give the same state everywhere, on the gateway that
+// decided them, after a restart, and on a standby; Digest proves it.
 //
 // Two functions carry the weight:
 //
