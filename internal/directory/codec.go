@@ -202,8 +202,8 @@ func newWriter() *codec {
 	return c
 }
 
-// maxScratch is the size in bytes of the longest buffer that is kept to write the
-// next into.
+// maxScratch is the size in bytes of the longest buffer that is kept to write or
+// hash the next into.
 const maxScratch = 64 << 10
 
 // written returns what a writer wrote, in memory that is the caller's: windows

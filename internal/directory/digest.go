@@ -24,11 +24,8 @@ func hashOf[R interface {
 	c.buf = c.buf[:0]
 	c.record(r)
 	sum := xxhash.Sum64(c.buf)
-	if cap(c.buf) <= maxKept {
+	if cap(c.buf) <= maxScratch {
 		hashers.Put(c)
 	}
 	return sum
 }
-
-// maxKept bounds what one large record leaves behind for the next.
-const maxKept = 64 << 10
