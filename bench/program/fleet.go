@@ -63,7 +63,7 @@ func (f fleet) loadUsers(c *rawhttp.Conn) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// loadedFleet is the fleet as two data folders, which figures start gateways on.
+// loadedFleet is the fleet as three data folders, which figures start gateways on.
 type loadedFleet struct {
 	killed   string // as kill -9 left it right after the last write
 	stopped  string // stopped cleanly
