@@ -58,8 +58,11 @@ func validateByTags(v any, base string, f *faults) {
 // pointerOf turns the likes of Request.entries[3].role into base/entries/3/role.
 func pointerOf(e validator.FieldError, base string) string {
 	_, path, _ := strings.Cut(e.Namespace(), ".")
-	return base + "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(path)
+	return base + "/" + namespaceParts.Replace(path)
 }
+
+// namespaceParts writes a path of the validator as a pointer.
+var namespaceParts = strings.NewReplacer(".", "/", "[", "/", "]", "")
 
 func codeOf(e validator.FieldError) string {
 	if s, ok := e.Value().(string); ok && s == "" && e.Tag() == "external_id" {
