@@ -173,3 +173,10 @@ func walLineage(lineage directory.Lineage) []wal.Epoch {
 	}
 	return epochs
 }
+
+// Records yields the records of the log after a commit, in order, each valid
+// during the call of yield only. It ends with the error of yield, or with ErrCut
+// when the log begins later.
+func (g *Gateway) Records(after uint64, yield func(record []byte) error) error {
+	return g.log.Read(after, func(_ uint64, record []byte) error { return yield(record) })
+}

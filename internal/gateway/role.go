@@ -121,6 +121,16 @@ func (g *Gateway) Demote() {
 	}
 }
 
+// RoleChanged returns a channel that is closed when the gateway is next promoted
+// or demoted.
+func (g *Gateway) RoleChanged() <-chan struct{} { return g.roles.wait() }
+
+// HasState reports whether there is a state to show. A new standby has none
+// until it was given one.
+func (g *Gateway) HasState() bool {
+	return !g.standby.Load() || g.log.Last() > 0 || len(g.log.Snapshots()) > 0
+}
+
 // beginEpoch begins an epoch behind the newest commit. writing is held.
 func (g *Gateway) beginEpoch(name string) error {
 	if err := g.log.BeginEpoch(name); err != nil {

@@ -36,19 +36,3 @@ func (g *Gateway) Upstream() Upstream {
 
 // NoteDifference counts a state that was found to differ from the primary's.
 func (g *Gateway) NoteDifference() { g.metrics.differences.Inc() }
-
-// RoleChanged returns a channel that is closed when the gateway is next promoted
-// or demoted.
-func (g *Gateway) RoleChanged() <-chan struct{} { return g.roles.wait() }
-
-// HasState reports whether there is a state to show. A new standby has none
-// until it was given one.
-func (g *Gateway) HasState() bool {
-	return !g.standby.Load() || g.log.Last() > 0 || len(g.log.Snapshots()) > 0
-}
-
-// Records yields the records of the log after a commit, in order. It fails with
-// ErrCut when the log begins later.
-func (g *Gateway) Records(after uint64, yield func(record []byte) error) error {
-	return g.log.Read(after, func(_ uint64, record []byte) error { return yield(record) })
-}
