@@ -10,7 +10,7 @@ import (
 
 // peer makes frames of the bytes that the subscriber of a WebSocket sends. There
 // is one for each subscriber, so it keeps little: of control frames the payload, of
-// others nothing.
+// others nothing, or of a standby's as much as an acknowledgement may take.
 //
 // It is fed by the goroutine that reads, and does not read by itself. That keeps
 // the stack of that goroutine at its smallest, which it would never return to after

@@ -15,8 +15,8 @@ import (
 	"github.com/replication-gateway/gateway/internal/gateway"
 )
 
-// Options sets up a Server. All fields but AllowedOrigins must be set, and a
-// zero Threshold turns the removal threshold off.
+// Options sets up a Server. All fields but AllowedOrigins and TokenStreams must be
+// set, and a zero Threshold turns the removal threshold off.
 type Options struct {
 	Gateway        *gateway.Gateway // need not be open yet
 	Logger         zerolog.Logger

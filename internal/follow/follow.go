@@ -29,7 +29,8 @@ const (
 	againAfter  = 5 * time.Second // after a refusal that time may better, such as of a token
 )
 
-// Run follows until ctx ends; then it returns nil.
+// Run follows until ctx ends; then it returns nil. Its error is that of the file
+// which holds the name of this standby.
 func Run(ctx context.Context, o Options) error {
 	id, err := standbyID(o.Dir)
 	if err != nil {

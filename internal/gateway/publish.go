@@ -39,7 +39,7 @@ type SubscribeOptions struct {
 }
 
 // Subscribe opens a stream. It is the caller's to read, and to end with
-// Unsubscribe. The error is hub.ErrFull or hub.ErrClosed.
+// Unsubscribe. The error is hub.ErrFull, hub.ErrNoState or hub.ErrClosed.
 func (g *Gateway) Subscribe(o SubscribeOptions) (*hub.Sub, error) {
 	opts := hub.SubOptions{Class: hub.Class(o.View.String())}
 	if o.Resume != nil {
