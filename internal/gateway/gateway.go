@@ -35,8 +35,8 @@ type Options struct {
 }
 
 // Gateway holds a state, its history and its readers. All methods may be
-// called from any goroutine. Before Open has succeeded only Open, Opened,
-// Ready, Now and Close may be called.
+// called from any goroutine. Before Open has succeeded only Open, Ready,
+// Standbys, Now and Close may be called.
 type Gateway struct {
 	options Options
 	log     wal.Log

@@ -47,9 +47,6 @@ func (g *Gateway) progress(stage, unit string, done, total uint64) {
 	}
 }
 
-// Opened returns a channel that is closed once Open has succeeded.
-func (g *Gateway) Opened() <-chan struct{} { return g.opened }
-
 // isOpen reports whether Open has succeeded.
 func (g *Gateway) isOpen() bool {
 	select {

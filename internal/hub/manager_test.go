@@ -23,7 +23,7 @@ func TestAddAndRemove(t *testing.T) {
 	m.RemoveSub(a)
 	m.RemoveSub(a)
 	<-a.Done()
-	if got := m.Subs(); len(got) != 1 || got[0] != b || m.SubCount() != 1 || a.Cause() != (Disconnect{}) {
+	if got := m.subs; len(got) != 1 || got[0] != b || m.SubCount() != 1 || a.Cause() != (Disconnect{}) {
 		t.Errorf("%d subscribers left, cause %v", m.SubCount(), a.Cause())
 	}
 	if _, err := m.AddSub(SubOptions{Reason: `"`}); err == nil {

@@ -3,7 +3,6 @@ package hub
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // Refusals of AddSub.
@@ -122,13 +121,6 @@ func (m *Manager) SubCount() int {
 	m.registry.RLock()
 	defer m.registry.RUnlock()
 	return len(m.subs)
-}
-
-// Subs returns the present subscribers, in no order.
-func (m *Manager) Subs() []*Sub {
-	m.registry.RLock()
-	defer m.registry.RUnlock()
-	return slices.Clone(m.subs)
 }
 
 // Close ends every subscriber with d and refuses new ones. They stay counted

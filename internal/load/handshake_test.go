@@ -39,7 +39,7 @@ const (
 const accepted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"sec-websocket-accept: " + rfcAccept + "\r\nSec-WebSocket-Protocol: gateway.v1\r\n\r\n"
 
-// answer feeds an answer in pieces that end at the given offsets and returns what
+// answerWith feeds an answer in pieces that end at the given offsets and returns what
 // was left for the stream.
 func (h *handshake) answerWith(s string, cuts ...int) (rest string, open bool, err error) {
 	from := 0
