@@ -107,6 +107,43 @@ func TestNothingIsShownBeforeItIsAcknowledged(t *testing.T) {
 	}
 }
 
+// A standby shows what its primary allows, whatever those have acknowledged who
+// follow it, also where it is to wait for them once it is promoted.
+func TestAStandbyShowsNothingOnTheWordOfItsOwn(t *testing.T) {
+	primary := open(t, t.TempDir(), wal.OSFS)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write := func(node uint32) {
+		t.Helper()
+		_, err := putNode(t.Context(), primary, node)
+		must(err)
+	}
+	write(1)
+	g := open(t, t.TempDir(), wal.OSFS, waits(1, time.Hour), func(o *gateway.Options) { o.Standby = true })
+	state, _ := primary.State()
+	must(g.Adopt(state, primary.Lineage(), false))
+	write(2)
+	var records [][]byte
+	must(primary.Records(1, func(record []byte) error {
+		records = append(records, slices.Clone(record))
+		return nil
+	}))
+	must(g.Replicate(2, records, 1))
+	_, own := standby(t, g, "own")
+	ack(t, own, g, 2)
+	if _, at := g.State(); at.SeqNo != 1 {
+		t.Errorf("readers see seq_no %d, of which the primary has allowed 1", at.SeqNo)
+	}
+	must(g.Commit(2))
+	if _, at := g.State(); at.SeqNo != 2 {
+		t.Errorf("readers see seq_no %d, of which the primary has allowed 2", at.SeqNo)
+	}
+}
+
 func TestUnacknowledgedWritesTimeOutAndAreShownLater(t *testing.T) {
 	g := open(t, t.TempDir(), wal.OSFS, waits(1, 10*time.Millisecond))
 	outcome, err := putNode(t.Context(), g, 1)
