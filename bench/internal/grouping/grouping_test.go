@@ -3,6 +3,7 @@ package grouping
 import (
 	"bytes"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -50,7 +51,7 @@ func TestDriveCountsWhatIsDurable(t *testing.T) {
 					t.Fatal(err)
 				}
 				// A millisecond a group: a thousand groups a second, one more or less at the edges.
-				if got := p.PerSecond / p.GroupSize; got < 999 || got > 1001 {
+				if got := math.Round(p.PerSecond / p.GroupSize); got < 999 || got > 1001 {
 					t.Errorf("run %d: %v groups a second, want 1000", run, got)
 				}
 				// Nobody waits for more than the group under way and the next.
