@@ -174,6 +174,24 @@ func TestLineageLocatesPositions(t *testing.T) {
 	}
 }
 
+func TestLineageAtACommit(t *testing.T) {
+	line := Lineage{{"a", 5}, {"b", 10}, {"c", 10}, {"d", 15}}
+	for _, test := range []struct {
+		seqNo uint64
+		upTo  int    // epochs that had begun
+		epoch string // in which the commit was made
+	}{
+		{0, 1, "a"}, {9, 1, "a"}, {10, 3, "a"}, {11, 3, "c"}, {14, 3, "c"}, {15, 4, "c"}, {16, 4, "d"}, {99, 4, "d"},
+	} {
+		if got := line.UpTo(test.seqNo); len(got) != test.upTo {
+			t.Errorf("%d epochs had begun at %d, want %d", len(got), test.seqNo, test.upTo)
+		}
+		if got, want := line.At(test.seqNo), (Position{test.epoch, test.seqNo}); got != want {
+			t.Errorf("commit %d is at %v, want %v", test.seqNo, got, want)
+		}
+	}
+}
+
 // Each day of the calendar, and each part of a day, is written as the standard
 // library writes it, and read again.
 func TestTimesAreThoseOfTheCalendar(t *testing.T) {
