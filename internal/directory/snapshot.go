@@ -1,6 +1,9 @@
 package directory
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Rows yields what the view sees of a frozen state: kind after kind, each
 // sorted by key.
@@ -160,6 +163,10 @@ func (p *partWriter) row(kind Kind) {
 	p.list(kind)
 	if !p.first {
 		p.buf = append(p.buf, ',')
+	}
+	if room := len(p.buf) + len(p.encoded); room > cap(p.buf) {
+		// Most states fill a part, and memory that grows step by step is left behind.
+		p.buf = slices.Grow(p.buf, max(len(p.encoded), min(4*room, p.limit)-len(p.buf)))
 	}
 	p.buf = append(p.buf, p.encoded...)
 	p.first = false
