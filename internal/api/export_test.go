@@ -37,3 +37,10 @@ func RouteTable() (lines []RouteLine) {
 	}
 	return lines
 }
+
+// Leaving returns how many streams have left something to the collector since it came.
+func (s *Server) Leaving() uint64 {
+	s.leftovers.mu.Lock()
+	defer s.leftovers.mu.Unlock()
+	return s.leftovers.opened
+}

@@ -52,10 +52,11 @@ type Server struct {
 	adminHash *[sha256.Size]byte // nil without an admin token; set by Open
 	origins   map[string]bool    // in lower case
 
-	draining atomic.Bool
-	streams  streams
-	writers  *writers
-	watch    *tokenWatch
+	draining  atomic.Bool
+	streams   streams
+	writers   *writers
+	watch     *tokenWatch
+	leftovers *leftovers
 }
 
 // New returns a Server. It panics when the assets cannot be read, which are
@@ -71,6 +72,7 @@ func New(o Options) *Server {
 	for _, origin := range o.AllowedOrigins {
 		s.origins[strings.ToLower(origin)] = true
 	}
+	s.leftovers = newLeftovers()
 	s.writers = newWriters(s)
 	s.watch = newTokenWatch(o.Gateway, o.TokenStreams)
 	return s

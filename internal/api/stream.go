@@ -62,6 +62,7 @@ func (st *stream) finish(d hub.Disconnect, grace time.Duration) {
 
 // begin hands the stream to a writer and everybody who may end it.
 func (s *Server) begin(st *stream) {
+	s.leftovers.add()
 	s.streams.add(st)
 	s.writers.add(st)
 	s.watch.add(st)

@@ -346,3 +346,19 @@ func TestStalledReaderIsDroppedAndDelaysNobody(t *testing.T) {
 	h.ok("PUT", "/networks/1", `{}`)
 	r.until(h.seqNo())
 }
+
+// TestOpenedStreamsAreCounted, and nothing else is, for the collector.
+func TestOpenedStreamsAreCounted(t *testing.T) {
+	h := start(t)
+	h.ok("GET", "/nodes", "")
+	h.call("", "GET", "/subscribe", "")
+	for _, r := range []*raw{h.rawSubscribe(), rawRequest(t, h.dialTCP(), "GET /subscribe HTTP/1.1",
+		"Host: gateway", "Authorization: Bearer "+adminToken, "Accept: text/event-stream")} {
+		if _, err := r.in.Peek(1); err != nil { // its first frame, which is sent when it has begun
+			t.Fatal(err)
+		}
+	}
+	if got := h.server.Leaving(); got != 2 {
+		t.Errorf("%d, want the WebSocket and the stream of events", got)
+	}
+}
