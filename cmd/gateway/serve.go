@@ -84,7 +84,7 @@ func (p *program) run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		if err := server.Serve(p.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := server.Serve(&inTurns{Listener: p.listener}); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
