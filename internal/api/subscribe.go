@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -72,15 +73,14 @@ func (s *Server) openSocket(c *call, st *stream) bool {
 		}
 	}
 	h := &hijacker{ResponseWriter: c.w}
-	conn, err := websocket.Accept(h, c.Request, &websocket.AcceptOptions{
+	_, err := websocket.Accept(h, c.Request, &websocket.AcceptOptions{
 		Subprotocols:       []string{subprotocol},
 		InsecureSkipVerify: true,                          // the origin has been checked
 		CompressionMode:    websocket.CompressionDisabled, // it has been agreed on, and is ours
 	})
-	if err != nil {
+	if !errors.Is(err, errTaken) {
 		return false
 	}
-	_ = conn.CloseNow() // its own end, not the connection's
 	st.socket, st.kind = newSocket(h.conn, h.early, s.options.WriteTimeout, st.sub.Signal), kind
 	s.begin(st)
 	go s.readSocket(st)

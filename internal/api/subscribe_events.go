@@ -43,7 +43,7 @@ func (s *Server) openEvents(c *call, st *stream) (opened bool, err error) {
 		return true, nil
 	}
 	h := &hijacker{ResponseWriter: c.w}
-	if _, _, err := h.Hijack(); err != nil {
+	if err := h.take(); err != nil {
 		return false, fmt.Errorf("take over the connection: %w", err)
 	}
 	c.w.status = http.StatusOK
