@@ -7,8 +7,9 @@ import (
 
 // piece is something encoded once and handed to many subscribers: a snapshot, or
 // the deltas that lead from one position to a later one. The subscriber that
-// needs it first encodes it inside its own call of Next; those that come
-// meanwhile wait for it without blocking. Guarded by Manager.mu.
+// needs it first has it encoded, a short one inside its own call of Next and a
+// long one beside it; those that come meanwhile wait for it without blocking.
+// Guarded by Manager.mu.
 type piece struct {
 	typ        FrameType
 	generation uint64    // of a snapshot
