@@ -156,10 +156,13 @@ func (h osHandle) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-func (h osHandle) Named() (bool, error) {
+func (h osHandle) Named() (bool, error) { return linked(h.File) }
+
+// linkedByStat tells whether an open file has a name, in the way that all systems have.
+func linkedByStat(f *os.File) (bool, error) {
 	var stat unix.Stat_t
-	if err := unix.Fstat(int(h.Fd()), &stat); err != nil {
-		return false, &fs.PathError{Op: "fstat", Path: h.Name(), Err: err}
+	if err := unix.Fstat(int(f.Fd()), &stat); err != nil {
+		return false, &fs.PathError{Op: "fstat", Path: f.Name(), Err: err}
 	}
 	return stat.Nlink > 0, nil
 }
