@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -20,7 +19,7 @@ func (c healthCmd) Validate() error { return validateURL("--url", c.URL) }
 func (c healthCmd) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(c.URL, "/")+"/readyz", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, remoteFlags{URL: c.URL}.endpoint("/readyz"), nil)
 	if err != nil {
 		return err
 	}
