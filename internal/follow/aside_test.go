@@ -85,19 +85,26 @@ func TestWhatAStandbyAloneHasIsKeptAside(t *testing.T) {
 	}
 }
 
-// A primary that came back from an older copy of its data has lost commits of the
-// same epoch. Its standby keeps them, and its readers begin anew.
-func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
-	primary, standby := open(t), open(t, asStandby)
+// copiedPrimary returns a primary with a few commits, a standby that has them too, the
+// token that it follows with, and a copy of the primary's data as they are.
+func copiedPrimary(t *testing.T) (primary, standby *site, token, copied string) {
+	t.Helper()
+	primary, standby = open(t), open(t, asStandby)
 	primary.put(1, 3)
-	token := primary.token()
+	token = primary.token()
 	standby.catchUp(primary, token)
 	primary.close()
-	copied := t.TempDir()
+	copied = t.TempDir()
 	if err := os.CopyFS(copied, os.DirFS(primary.dir)); err != nil {
 		t.Fatal(err)
 	}
-	primary = open(t, in(primary.dir))
+	return open(t, in(primary.dir)), standby, token, copied
+}
+
+// A primary that came back from an older copy of its data has lost commits of the
+// same epoch. Its standby keeps them, and its readers begin anew.
+func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
+	primary, standby, token, copied := copiedPrimary(t)
 	from := primary.at()
 	primary.put(4, 6)
 	standby.catchUp(primary, token)
@@ -127,16 +134,7 @@ func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
 // standby keeps all that it has, whether it is ahead of the primary or behind it.
 func TestAPrimaryThatWasPutBackAndWentOn(t *testing.T) {
 	for _, made := range []uint32{1, 2, 3, 5} {
-		primary, standby := open(t), open(t, asStandby)
-		primary.put(1, 3)
-		token := primary.token()
-		standby.catchUp(primary, token)
-		primary.close()
-		copied := t.TempDir()
-		if err := os.CopyFS(copied, os.DirFS(primary.dir)); err != nil {
-			t.Fatal(err)
-		}
-		primary = open(t, in(primary.dir))
+		primary, standby, token, copied := copiedPrimary(t)
 		primary.put(101, 103) // which are lost
 		standby.catchUp(primary, token)
 		primary.close()
