@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -61,8 +62,8 @@ func TestRecordIsThatOfTheLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, record, err := directory.EncodeCommit(entries)
-			if err != nil || string(commit.Record()) != string(record) {
-				t.Errorf("commit %d: %v\ngot  %.500s\nwant %.500s", commit.SeqNo, err, commit.Record(), record)
+			if err != nil || string(commit.Record()) != string(bytes.Join(record, nil)) {
+				t.Errorf("commit %d: %v\ngot  %.500s\nwant %.500s", commit.SeqNo, err, commit.Record(), bytes.Join(record, nil))
 			}
 			if seqNo++; commit.SeqNo != seqNo {
 				t.Errorf("commit %d, want %d", commit.SeqNo, seqNo)

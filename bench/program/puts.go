@@ -8,6 +8,7 @@ import (
 	"github.com/replication-gateway/gateway/bench/internal/rawhttp"
 	"github.com/replication-gateway/gateway/bench/internal/server"
 	"github.com/replication-gateway/gateway/internal/directory"
+	"github.com/replication-gateway/gateway/internal/wal"
 )
 
 const (
@@ -77,5 +78,5 @@ func putRecord() (int, error) {
 		Data: &directory.Node{NodeID: firstPut, Hostname: "host-0000000000.corp.example", ExternalID: "person-1000000@corp.example",
 			Tags: []string{"linux", "rack-00"}, CreatedAt: now},
 	}})
-	return len(record), err
+	return wal.Record(record).Len(), err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func TestADifferenceIsFoundAndHealed(t *testing.T) {
 	_, record, err := directory.EncodeCommit([]directory.DeltaEntry{{SeqNo: at.SeqNo + 1, Type: directory.EntryType{Kind: directory.KindNode},
 		NodeID: 6, At: 1, Actor: "token:admin", Data: node}})
 	if err == nil {
-		err = g.Replicate(at.SeqNo+1, [][]byte{record}, at.SeqNo+1)
+		err = g.Replicate(at.SeqNo+1, [][]byte{bytes.Join(record, nil)}, at.SeqNo+1)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -105,7 +105,7 @@ func commitsOf(b *testing.B, n, size int) (commits []Commit, records [][]byte) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		commits, records = append(commits, c), append(records, record)
+		commits, records = append(commits, c), append(records, bytes.Join(record, nil))
 		entries, seqNo = nil, seqNo+1
 	}
 	for i := range n {

@@ -73,7 +73,7 @@ func TestCommitsAreReadWithoutTheGeneralDecoder(t *testing.T) {
 		if len(entries) == 0 {
 			return
 		}
-		commit, record, err := EncodeCommit(entries)
+		commit, record, err := encodeWhole(entries)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestCommitsAreReadWithoutTheGeneralDecoder(t *testing.T) {
 // Where both read something they agree, and what only one reads is nothing
 // that EncodeCommit writes.
 func FuzzReadCommit(f *testing.F) {
-	_, record, err := EncodeCommit(everyEntry())
+	_, record, err := encodeWhole(everyEntry())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -6,87 +6,110 @@ import (
 )
 
 // EncodeCommit encodes entries once for disk, window and readers alike. It
-// returns the record for the log, a JSON array, and the commit whose Encoded
-// share the record's memory. Equal entries give equal bytes. It refuses strings
-// that are not UTF-8, which could not be read again.
-func EncodeCommit(entries []DeltaEntry) (Commit, []byte, error) {
+// returns the record for the log, a JSON array, in pieces that stand one behind
+// the other, and the commit whose Encoded share the record's memory. Equal
+// entries give equal bytes. It refuses strings that are not UTF-8, which could
+// not be read again.
+func EncodeCommit(entries []DeltaEntry) (Commit, [][]byte, error) {
 	encode := encodeFew
 	if len(entries) >= many {
 		encode = encodeMany
 	}
-	ends := make([]int, len(entries))
-	record, err := encode(entries, ends)
+	encoded := make([][]byte, len(entries))
+	record, err := encode(entries, encoded)
 	if err != nil {
 		return Commit{}, nil, err
-	}
-	encoded, start := make([][]byte, len(entries)), 1
-	for i, end := range ends {
-		encoded[i] = record[start:end:end]
-		start = end + 1
 	}
 	return Commit{SeqNo: entries[0].SeqNo, Entries: entries, Encoded: encoded}, record, nil
 }
 
-// encodeFew returns entries as a JSON array, and where in it each of them ends.
-func encodeFew(entries []DeltaEntry, ends []int) ([]byte, error) {
+// encodeFew encodes entries as a JSON array in one piece, of which encoded gets
+// the part of each.
+func encodeFew(entries []DeltaEntry, encoded [][]byte) ([][]byte, error) {
 	c := newWriter()
 	defer c.free()
 	c.open('[')
-	if err := c.entries(entries, ends); err != nil {
-		return nil, err
+	for i := range entries {
+		c.item(i)
+		if err := c.encode(&entries[i], &encoded[i]); err != nil {
+			return nil, err
+		}
 	}
 	c.close(']')
-	return c.written(), nil
+	piece := c.written()
+	share(piece, encoded)
+	return [][]byte{piece}, nil
 }
 
-// many is how many entries are worth a second processor.
+// many is how many entries are worth a second processor, and several pieces.
 const many = 4096
 
-// encodeMany is encodeFew on two processors. The second half is written into the
-// same memory, behind what the first will take, and then moved up to it: memory
-// that is touched for the first time costs more than the writing.
-func encodeMany(entries []DeltaEntry, ends []int) ([]byte, error) {
-	const sample = 64
-	var tried codec
-	if err := tried.entries(entries[:sample], ends); err != nil {
-		return nil, err
-	}
+// encodeMany is encodeFew on two processors and in several pieces.
+func encodeMany(entries []DeltaEntry, encoded [][]byte) ([][]byte, error) {
 	half := len(entries) / 2
-	room := len(tried.buf)/sample*half*9/8 + len(tried.buf)
-	buf := make([]byte, 2*room)
-	first, second := codec{buf: buf[:0:room]}, codec{buf: buf[room:room]}
-
+	var second [][]byte
 	beside := make(chan error)
-	go func() { beside <- second.entries(entries[half:], ends[half:]) }()
-	first.open('[')
-	err := first.entries(entries[:half], ends[:half])
-	if err = errors.Join(err, <-beside); err != nil {
+	go func() {
+		var err error
+		second, err = encodePieces(',', entries[half:], encoded[half:])
+		beside <- err
+	}()
+	record, err := encodePieces('[', entries[:half], encoded[:half])
+	if err := errors.Join(err, <-beside); err != nil {
 		return nil, err
 	}
-	first.punctuation(',') // in its own room, or first has moved out of it
-	record := first.buf
-	if &record[0] == &buf[0] {
-		record = buf[:len(record)]
-	}
-	for i := half; i < len(entries); i++ {
-		ends[i] += len(record)
-	}
-	return append(append(record, second.buf...), ']'), nil
+	record = append(record, second...)
+	last := &record[len(record)-1]
+	*last = append(*last, ']')
+	return record, nil
 }
 
-// entries writes entries, apart by commas, and notes where in buf each ends.
-func (c *codec) entries(entries []DeltaEntry, ends []int) error {
-	for i := range entries {
-		if cap(c.buf)-len(c.buf) < likelyEntry && i > 0 { // grow once, by what those before took
-			room := (len(c.buf)/i+8)*(len(entries)-i) + likelyEntry
-			c.buf = append(make([]byte, 0, len(c.buf)+room), c.buf...)
+const (
+	// pieceRoom is the memory in bytes that a piece of a long record gets. One
+	// that is as long as the record would be new to the process nearly always, and
+	// touching new memory takes longer than writing to it.
+	pieceRoom = 256 << 10
+	// pieceRest is how much room a piece keeps for its last entry.
+	pieceRest = 4 << 10
+)
+
+// encodePieces encodes a stretch of a record, which begins with lead.
+func encodePieces(lead byte, entries []DeltaEntry, encoded [][]byte) (pieces [][]byte, err error) {
+	for len(entries) > 0 {
+		c, n := codec{buf: make([]byte, 0, pieceRoom)}, 0
+		for ; n < len(entries) && len(c.buf) <= pieceRoom-pieceRest; n++ {
+			c.punctuation(lead)
+			if err := c.encode(&entries[n], &encoded[n]); err != nil {
+				return nil, err
+			}
+			lead = ','
 		}
-		c.item(i)
-		c.entry(&entries[i])
-		if c.failed {
-			return fmt.Errorf("encode %v entry: a string in it is not UTF-8", entries[i].Type)
-		}
-		ends[i] = len(c.buf)
+		share(c.buf, encoded[:n])
+		pieces = append(pieces, c.buf)
+		entries, encoded = entries[n:], encoded[n:]
+	}
+	return pieces, nil
+}
+
+// encode writes an entry, and puts into encoded as many bytes as it takes.
+func (c *codec) encode(e *DeltaEntry, encoded *[]byte) error {
+	start := len(c.buf)
+	c.entry(e)
+	*encoded = c.buf[start:]
+	if c.failed {
+		return fmt.Errorf("encode %v entry: a string in it is not UTF-8", e.Type)
 	}
 	return nil
+}
+
+// share gives to encoded, which have the right lengths, the entries of a piece.
+// Behind a byte of punctuation each stands where it does in the piece, which may
+// have moved while it was written.
+func share(piece []byte, encoded [][]byte) {
+	end := 0
+	for i := range encoded {
+		start := end + 1
+		end = start + len(encoded[i])
+		encoded[i] = piece[start:end:end]
+	}
 }

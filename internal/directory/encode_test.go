@@ -7,10 +7,17 @@ import (
 	"testing"
 )
 
-// Two processors write what one does, also where a half takes more than it was
-// given room for.
+// encodeWhole is EncodeCommit with the record in one piece.
+func encodeWhole(entries []DeltaEntry) (Commit, []byte, error) {
+	commit, record, err := EncodeCommit(entries)
+	return commit, bytes.Join(record, nil), err
+}
+
+// Two processors write in pieces what one does in one, also where an entry does
+// not fit into its piece.
 func TestManyEntriesAreEncodedAsFew(t *testing.T) {
 	short, long := &Node{NodeID: 1, Hostname: "a"}, &Node{NodeID: 2, Hostname: strings.Repeat("long", 100)}
+	huge := &Node{NodeID: 3, Hostname: strings.Repeat("huge", pieceRoom/4)}
 	list := func(parts ...*Node) (entries []DeltaEntry) {
 		for _, r := range parts {
 			entries = append(entries, slices.Repeat([]DeltaEntry{putOf(7, r)}, many/2)...)
@@ -24,23 +31,25 @@ func TestManyEntriesAreEncodedAsFew(t *testing.T) {
 		"more in the second half": list(short, short, short, long),
 		"more in both":            list(short, long, long, long),
 		"less in both":            list(long, short, short, short),
+		"longer than their piece": append(append(list(short, short), putOf(7, huge), putOf(7, huge)), list(long)...),
+		"one of them at the end":  append(list(short, short), putOf(7, huge)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			ends := make([]int, len(entries))
-			want, err := encodeFew(entries, ends)
+			want := make([][]byte, len(entries))
+			one, err := encodeFew(entries, want)
+			if err != nil || len(one) != 1 {
+				t.Fatalf("%d pieces, %v", len(one), err)
+			}
+			commit, got, err := encodeWhole(entries)
 			if err != nil {
 				t.Fatal(err)
 			}
-			commit, got, err := EncodeCommit(entries)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
-				t.Errorf("%d bytes, not the %d that one processor writes", len(got), len(want))
+			if !bytes.Equal(got, one[0]) {
+				t.Errorf("%d bytes, not the %d that one processor writes", len(got), len(one[0]))
 			}
 			for i, e := range commit.Encoded {
-				if end := ends[i]; !bytes.Equal(e, want[end-len(e):end]) || len(e) < 2 {
-					t.Fatalf("entry %d is %s", i, e)
+				if !bytes.Equal(e, want[i]) || string(e) != string(appendEntry(nil, &entries[i])) {
+					t.Fatalf("entry %d is %.100s", i, e)
 				}
 			}
 		})

@@ -60,7 +60,7 @@ func TestEntriesOnTheWire(t *testing.T) {
 		`{"seq_no":9,"type":"token.delete",` + at + `,"data":{"token_id":"t1"}}`,
 		`{"seq_no":9,"type":"receipt.delete",` + at + `,"data":{"receipt_id":"r1"}}`,
 	}
-	commit, record, err := EncodeCommit(everyEntry())
+	commit, record, err := encodeWhole(everyEntry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestTimesFromCallersCanBeReplayed(t *testing.T) {
 		if err := token.ExpiresAt.UnmarshalText([]byte(text)); err != nil {
 			continue
 		}
-		_, record, err := EncodeCommit([]DeltaEntry{putOf(1, token)})
+		_, record, err := encodeWhole([]DeltaEntry{putOf(1, token)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +147,7 @@ func TestTimesFromCallersCanBeReplayed(t *testing.T) {
 
 // A decoded commit outlives the record that it was read from.
 func TestDecodedCommitKeepsNothingOfTheRecord(t *testing.T) {
-	want, record, err := EncodeCommit(everyEntry())
+	want, record, err := encodeWhole(everyEntry())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestDecodedCommitKeepsNothingOfTheRecord(t *testing.T) {
 // What can be read can be carried out, and written and read again without a
 // difference.
 func FuzzDecodeCommit(f *testing.F) {
-	_, record, err := EncodeCommit(everyEntry())
+	_, record, err := encodeWhole(everyEntry())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func FuzzDecodeCommit(f *testing.F) {
 		}
 		s := NewState()
 		s.Apply(c.Entries)
-		written, rewritten, err := EncodeCommit(c.Entries)
+		written, rewritten, err := encodeWhole(c.Entries)
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
 		}

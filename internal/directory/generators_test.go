@@ -28,7 +28,7 @@ func drawHistory(t *rapid.T, longest int) []change {
 		}
 		c := change{before: s, after: s.Clone()}
 		var err error
-		if c.commit, c.record, err = EncodeCommit(entries); err != nil {
+		if c.commit, c.record, err = encodeWhole(entries); err != nil {
 			t.Fatalf("encode %q: %v", lines(entries), err)
 		}
 		c.footprint = c.after.Apply(entries)

@@ -43,7 +43,7 @@ func (g *Gateway) Replicate(first uint64, records [][]byte, committed uint64) er
 		}
 	}
 	versions = append(versions, g.versionOf(state))
-	if err := g.log.Append(first, records, min(committed, last)); err != nil {
+	if err := g.log.Append(first, wal.Records(records...), min(committed, last)); err != nil {
 		g.fail(err, first)
 		return ErrStorageFailed
 	}

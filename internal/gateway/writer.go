@@ -7,6 +7,7 @@ import (
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/hub"
+	"github.com/replication-gateway/gateway/internal/wal"
 )
 
 // maxGroup bounds the bytes that one sync makes durable: past it a group is
@@ -20,8 +21,8 @@ const largeCommit = 1 << 20
 // group is what becomes durable with one sync and visible in one step.
 type group struct {
 	proposals []*proposal
-	before    uint64   // the seq_no that the group goes on from
-	records   [][]byte // of its commits, in order
+	before    uint64       // the seq_no that the group goes on from
+	records   []wal.Record // of its commits, in order
 	commits   []hub.Commit
 	entries   [][]directory.DeltaEntry
 	bytes     int
@@ -115,22 +116,24 @@ func (b *group) decide(p *proposal, working *directory.State, now directory.Time
 	if err != nil || len(entries) == 0 {
 		return err
 	}
-	commit, record, err := directory.EncodeCommit(entries)
+	commit, pieces, err := directory.EncodeCommit(entries)
 	if err != nil {
 		return err
 	}
-	if len(record) > MaxCommit {
+	record := wal.Record(pieces)
+	size := record.Len()
+	if size > MaxCommit {
 		return ErrTooLarge
 	}
 	b.records = append(b.records, record)
 	b.entries = append(b.entries, entries)
-	b.bytes += len(record)
+	b.bytes += size
 	b.tokens = b.tokens || touchesTokens(entries)
 	p.outcome.Changed = true
-	if len(record) < largeCommit {
-		b.carryOut(commit, len(record), working)
+	if size < largeCommit {
+		b.carryOut(commit, size, working)
 	} else {
-		b.apply = func() { b.carryOut(commit, len(record), working) }
+		b.apply = func() { b.carryOut(commit, size, working) }
 	}
 	return nil
 }

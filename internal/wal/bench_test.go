@@ -21,7 +21,7 @@ func BenchmarkAppend(b *testing.B) {
 			last := uint64(0)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := l.Append(last+1, group, last); err != nil {
+				if err := l.Append(last+1, Records(group...), last); err != nil {
 					b.Fatal(err)
 				}
 				last += uint64(n)
@@ -37,7 +37,7 @@ func BenchmarkMarkCommitted(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer l.Close()
-	if err := l.Append(1, [][]byte{[]byte("x")}, 0); err != nil {
+	if err := l.Append(1, Records([]byte("x")), 0); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()
@@ -61,7 +61,7 @@ func BenchmarkRead(b *testing.B) {
 		group[i] = bytes.Repeat([]byte("x"), 150)
 	}
 	for range 200 {
-		if err := l.Append(l.Last()+1, group, 0); err != nil {
+		if err := l.Append(l.Last()+1, Records(group...), 0); err != nil {
 			b.Fatal(err)
 		}
 	}

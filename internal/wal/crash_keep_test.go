@@ -210,7 +210,7 @@ func TestAccidentBesideAppends(t *testing.T) {
 		written := make(chan error, 1)
 		go func() {
 			for ; acked < records; acked += 2 {
-				pair := [][]byte{record(acked+1, 100), record(acked+2, 100)}
+				pair := Records(record(acked+1, 100), record(acked+2, 100))
 				if err := l.Append(acked+1, pair, acked); err != nil {
 					written <- err
 					return

@@ -47,7 +47,7 @@ func (h *history) append(l Log, sizes [][]int) error {
 		// In turn what a primary without standbys says, what one with standbys does, and nothing new.
 		committed := []uint64{last + uint64(len(group)), last, 0}[i%3]
 		h.inFlight = texts
-		if err := l.Append(last+1, records, committed); err != nil {
+		if err := l.Append(last+1, Records(records...), committed); err != nil {
 			return err
 		}
 		h.acked, h.inFlight = append(h.acked, texts...), nil
@@ -245,7 +245,7 @@ func TestAfterAFailureNothingIsWritten(t *testing.T) {
 			t.Errorf("step %d: %v, want ErrFailed and its cause", step, err)
 		}
 		before := d.steps
-		if err := l.Append(l.Last()+1, [][]byte{[]byte("more")}, 0); !errors.Is(err, ErrFailed) {
+		if err := l.Append(l.Last()+1, Records([]byte("more")), 0); !errors.Is(err, ErrFailed) {
 			t.Errorf("step %d: Append after the failure: %v, want ErrFailed", step, err)
 		}
 		if d.steps != before {
@@ -275,7 +275,7 @@ func TestADeletedSegmentTakesNothing(t *testing.T) {
 		if err := change(segmentPath(dir, 1)); err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Append(4, [][]byte{record(4, 20)}, 0); !errors.Is(err, ErrFailed) || l.Last() != 3 {
+		if err := l.Append(4, Records(record(4, 20)), 0); !errors.Is(err, ErrFailed) || l.Last() != 3 {
 			t.Errorf("%s the segment: Append returns %v, and the log goes up to %d", name, err, l.Last())
 		}
 		_ = l.Close()
@@ -343,7 +343,7 @@ func TestAFailedFillingEndsWriting(t *testing.T) {
 	if !errors.Is(told, ErrFailed) || !errors.Is(told, errFault) {
 		t.Errorf("told of %v, want ErrFailed and its cause", told)
 	}
-	if err := l.Append(1, [][]byte{[]byte("x")}, 0); !errors.Is(err, ErrFailed) || !errors.Is(err, errFault) {
+	if err := l.Append(1, Records([]byte("x")), 0); !errors.Is(err, ErrFailed) || !errors.Is(err, errFault) {
 		t.Errorf("Append: %v, want ErrFailed and its cause", err)
 	}
 }
@@ -361,7 +361,7 @@ func TestFramesCarryTheNewestMark(t *testing.T) {
 	if err := l.MarkCommitted(3); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Append(5, [][]byte{record(5, 20)}, 0); err != nil {
+	if err := l.Append(5, Records(record(5, 20)), 0); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Close(); err != nil {

@@ -223,7 +223,7 @@ func TestCutKeepsTheCommittedMark(t *testing.T) {
 	d := newDisk(1)
 	l := openLog(t, d, 0)
 	for n := range uint64(40) {
-		if err := l.Append(n+1, [][]byte{record(n+1, 100)}, n+1); err != nil {
+		if err := l.Append(n+1, Records(record(n+1, 100)), n+1); err != nil {
 			t.Fatal(err)
 		}
 	}

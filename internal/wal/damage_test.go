@@ -310,7 +310,7 @@ func TestReadFindsLaterDamage(t *testing.T) {
 	}
 	defer l.Close()
 	for n := range uint64(3) {
-		if err := l.Append(n+1, [][]byte{record(n+1, 40)}, n); err != nil {
+		if err := l.Append(n+1, Records(record(n+1, 40)), n); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -122,7 +122,7 @@ func TestAFailedBeginningEndsWriting(t *testing.T) {
 				t.Errorf("step %d: %v, want ErrFailed and its cause", step, err)
 			}
 			for what, err := range map[string]error{
-				"Append":       l.Append(l.Last()+1, [][]byte{[]byte("x")}, 0),
+				"Append":       l.Append(l.Last()+1, Records([]byte("x")), 0),
 				"BeginEpoch":   l.BeginEpoch("three"),
 				"SaveSnapshot": save(l, 0),
 				"Cut":          l.Cut(0),

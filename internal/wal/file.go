@@ -59,7 +59,7 @@ type activeSegment struct {
 func (a activeSegment) close() error { return errors.Join(a.ahead.stop(), a.file.Close()) }
 
 // Append implements Log.
-func (l *File) Append(first uint64, records [][]byte, committed uint64) error {
+func (l *File) Append(first uint64, records []Record, committed uint64) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if err := l.admit(first, records, committed); err != nil {
@@ -73,7 +73,7 @@ func (l *File) Append(first uint64, records [][]byte, committed uint64) error {
 }
 
 // admit refuses a group that must not be written.
-func (l *File) admit(first uint64, records [][]byte, committed uint64) error {
+func (l *File) admit(first uint64, records []Record, committed uint64) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
@@ -82,13 +82,15 @@ func (l *File) admit(first uint64, records [][]byte, committed uint64) error {
 			ErrOrder, len(records), first, committed, last)
 	}
 	for i, r := range records {
-		if len(r) == 0 || bytes.IndexByte(r, 0) >= 0 {
+		if r.Len() == 0 || slices.ContainsFunc(r, hasZero) {
 			return fmt.Errorf("%w: seq_no %d", ErrRecord, first+uint64(i))
 		}
 	}
 	_, err := bodyLen(records)
 	return err
 }
+
+func hasZero(piece []byte) bool { return bytes.IndexByte(piece, 0) >= 0 }
 
 // usable tells whether the log takes changes.
 func (l *File) usable() error {
@@ -104,7 +106,7 @@ func (l *File) usable() error {
 }
 
 // write puts a group at the end of the log, in a new segment when the active one is spent, and makes it durable.
-func (l *File) write(first uint64, records [][]byte, committed uint64) error {
+func (l *File) write(first uint64, records []Record, committed uint64) error {
 	n, err := bodyLen(records)
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func TestFilledSegmentsOnDisk(t *testing.T) {
 	}
 	const groups = 130
 	for n := range uint64(groups) {
-		if err := l.Append(n+1, [][]byte{record}, n); err != nil {
+		if err := l.Append(n+1, wal.Records(record), n); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -158,15 +158,16 @@ func (h frameHeader) size() int64 { return frameHeaderLen + int64(roundUp(int(h.
 func (h frameHeader) next() uint64 { return h.first + uint64(h.count) }
 
 // bodyLen tells how long the body of a group is, or refuses the group.
-func bodyLen(records [][]byte) (int64, error) {
+func bodyLen(records []Record) (int64, error) {
 	if len(records) > maxRecords {
 		return 0, fmt.Errorf("%w: %d records, at most %d", ErrTooLarge, len(records), maxRecords)
 	}
 	n := int64(0)
 	for _, r := range records {
-		n += int64(len(r))
+		length := r.Len()
+		n += int64(length)
 		if len(records) > 1 {
-			n += int64(uvarintLen(uint64(len(r))))
+			n += int64(uvarintLen(uint64(length)))
 		}
 		if n > maxBody {
 			return 0, fmt.Errorf("%w: over %d bytes", ErrTooLarge, maxBody)
@@ -176,7 +177,8 @@ func bodyLen(records [][]byte) (int64, error) {
 }
 
 const (
-	// ownPiece is how long a record must be to be written from where it stands, instead of being copied into its frame.
+	// ownPiece is how long a record must be for its pieces to be written from where they stand, instead of being copied
+	// into its frame.
 	ownPiece = 256 << 10
 	// ownTail is how much of the end of such a record is copied all the same: more than a whole sector, so that a frame
 	// whose last piece was not written shows a sector that holds nothing, as every frame does whose write broke off.
@@ -184,8 +186,8 @@ const (
 )
 
 // encodeFrame encodes the frame of a group, as pieces that stand one behind the other in the file. The first of them
-// begins buf, which it returns for the next frame; long records are pieces themselves.
-func encodeFrame(buf []byte, seed uint32, first, committed uint64, records [][]byte) (pieces [][]byte, h frameHeader, _ []byte) {
+// begins buf, which it returns for the next frame; those of long records are their own.
+func encodeFrame(buf []byte, seed uint32, first, committed uint64, records []Record) (pieces [][]byte, h frameHeader, _ []byte) {
 	h = frameHeader{kind: kindRecords, count: uint32(len(records)), first: first, committed: committed}
 	if len(records) == 1 {
 		h.kind = kindLone
@@ -194,17 +196,25 @@ func encodeFrame(buf []byte, seed uint32, first, committed uint64, records [][]b
 	clear(b)
 	start, body := 0, 0
 	for _, r := range records {
-		before := len(b)
+		before, length := len(b), r.Len()
 		if h.kind == kindRecords {
-			b = binary.AppendUvarint(b, uint64(len(r)))
+			b = binary.AppendUvarint(b, uint64(length))
 		}
-		body += len(b) - before + len(r)
-		if len(r) >= ownPiece {
-			own := len(r) - ownTail
-			pieces = append(pieces, b[start:], r[:own])
-			start, r = len(b), r[own:]
+		body += len(b) - before + length
+		own := 0 // bytes that are written from where they stand
+		if length >= ownPiece {
+			own = length - ownTail
+			pieces = append(pieces, b[start:])
+			start = len(b)
 		}
-		b = append(b, r...)
+		for _, piece := range r {
+			n := min(own, len(piece))
+			if n > 0 {
+				pieces = append(pieces, piece[:n])
+				own -= n
+			}
+			b = append(b, piece[n:]...)
+		}
 	}
 	for n := body; n%frameAlign != 0; n++ {
 		b = append(b, padByte)
@@ -222,14 +232,14 @@ func encodeFrame(buf []byte, seed uint32, first, committed uint64, records [][]b
 }
 
 // copied is how many bytes the frame of a group takes at most, less what is written from where it stands.
-func copied(records [][]byte) int {
+func copied(records []Record) int {
 	n := frameHeaderLen + frameAlign
 	for _, r := range records {
 		n += binary.MaxVarintLen64
-		if len(r) >= ownPiece {
+		if length := r.Len(); length >= ownPiece {
 			n += ownTail
 		} else {
-			n += len(r)
+			n += length
 		}
 	}
 	return n

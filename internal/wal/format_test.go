@@ -50,7 +50,7 @@ func TestFrameRoundTrip(t *testing.T) {
 			}
 		}
 		b, h := wholeFrame(seed, first, first-1, records)
-		if n, err := bodyLen(records); err != nil || n != h.bodyLen || int64(len(b)) != h.size() || len(b)%frameAlign != 0 {
+		if n, err := bodyLen(Records(records...)); err != nil || n != h.bodyLen || int64(len(b)) != h.size() || len(b)%frameAlign != 0 {
 			t.Fatalf("frame of %d bytes, size %d, body %d, foreseen %d, %v", len(b), h.size(), h.bodyLen, n, err)
 		}
 		got, err := decodeFrameHeader(b, seed)
@@ -109,13 +109,13 @@ func TestNeverWritten(t *testing.T) {
 
 func TestLimitsAreCheckedBeforeWriting(t *testing.T) {
 	half := make([]byte, maxBody/2)
-	if _, err := bodyLen([][]byte{half, half}); !errors.Is(err, ErrTooLarge) {
+	if _, err := bodyLen(Records(half, half)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a body with its lengths over the limit: %v, want ErrTooLarge", err)
 	}
-	if n, err := bodyLen([][]byte{half}); err != nil || n != maxBody/2 {
+	if n, err := bodyLen(Records(half)); err != nil || n != maxBody/2 {
 		t.Errorf("a body within the limit: %d, %v", n, err)
 	}
-	if _, err := bodyLen(make([][]byte, maxRecords+1)); !errors.Is(err, ErrTooLarge) {
+	if _, err := bodyLen(make([]Record, maxRecords+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too many records: %v, want ErrTooLarge", err)
 	}
 }
@@ -236,8 +236,35 @@ func FuzzSegmentHeader(f *testing.F) {
 	})
 }
 
+// In what pieces a record is handed in cannot be seen in the file.
+func TestPiecesOfRecordsDoNotShow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		whole := drawGroup.Draw(t, "records")
+		cut := make([]Record, len(whole))
+		for i := range whole {
+			if rapid.Bool().Draw(t, "long") {
+				whole[i] = bytes.Repeat([]byte("long"), ownPiece/4+rapid.IntRange(-1, 9).Draw(t, "longer by"))
+			}
+			rest := whole[i]
+			for range rapid.IntRange(0, 4).Draw(t, "cuts") {
+				at := rapid.IntRange(0, len(rest)).Draw(t, "cut")
+				cut[i], rest = append(cut[i], rest[:at]), rest[at:]
+			}
+			cut[i] = append(cut[i], rest)
+		}
+		want, _ := wholeFrame(7, 1, 0, whole)
+		pieces, _, _ := encodeFrame(nil, 7, 1, 0, cut)
+		if got := slices.Concat(pieces...); !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes, not the %d of records in one piece each", len(got), len(want))
+		}
+		if last := pieces[len(pieces)-1]; len(pieces) > 1 && len(last) < ownTail {
+			t.Fatalf("the last piece has %d bytes", len(last))
+		}
+	})
+}
+
 // wholeFrame is encodeFrame with the pieces in one.
 func wholeFrame(seed uint32, first, committed uint64, records [][]byte) ([]byte, frameHeader) {
-	pieces, h, _ := encodeFrame(nil, seed, first, committed, records)
+	pieces, h, _ := encodeFrame(nil, seed, first, committed, Records(records...))
 	return slices.Concat(pieces...), h
 }

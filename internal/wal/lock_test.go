@@ -18,7 +18,7 @@ const holdFolder = "WAL_TEST_HOLD_FOLDER"
 func hold(dir string) int {
 	l, _, err := Open(dir, Options{})
 	if err == nil {
-		err = l.Append(1, [][]byte{[]byte("from the other process")}, 1)
+		err = l.Append(1, Records([]byte("from the other process")), 1)
 	}
 	if err != nil {
 		fmt.Println(err)

@@ -236,7 +236,7 @@ func TestFailedReadHarmsNobody(t *testing.T) {
 	}
 	d.failAt = 0
 	next := l.Last() + 1
-	if err := l.Append(next, [][]byte{record(next, 40)}, 0); err != nil {
+	if err := l.Append(next, Records(record(next, 40)), 0); err != nil {
 		t.Errorf("Append after failed reads: %v", err)
 	}
 	if got := contents(t, l); !slices.Equal(got, append(want, string(record(next, 40)))) {

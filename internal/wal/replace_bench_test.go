@@ -25,7 +25,7 @@ func BenchmarkReplace(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		for range 64 { // an old log of 16 segments or more
-			if err := l.Append(l.Last()+1, [][]byte{record}, 0); err != nil {
+			if err := l.Append(l.Last()+1, Records(record), 0); err != nil {
 				b.Fatal(err)
 			}
 		}

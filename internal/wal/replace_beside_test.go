@@ -198,7 +198,7 @@ func TestWritingWaitsForReplace(t *testing.T) {
 		<-started
 	}
 	err := l.Replace(s, func(w io.Writer) error {
-		try("Append", func() error { return l.Append(41, [][]byte{[]byte("x")}, 0) })
+		try("Append", func() error { return l.Append(41, Records([]byte("x")), 0) })
 		try("SaveSnapshot", func() error { return save(l, 40) })
 		try("Cut", func() error { return l.Cut(40) })
 		for range 50 {

@@ -31,7 +31,7 @@ func toReplace(t testing.TB) map[string][]byte {
 		t.Fatal(err)
 	}
 	for n := uint64(1); n <= 40; n++ {
-		err = errors.Join(err, l.Append(n, [][]byte{record(n, 100)}, n))
+		err = errors.Join(err, l.Append(n, Records(record(n, 100)), n))
 		switch n {
 		case 20:
 			err = errors.Join(err, save(l, n), l.BeginEpoch("two"))
@@ -132,7 +132,7 @@ func TestReplace(t *testing.T) {
 			}
 			again("replaced")
 			wantReplaced(t, "opened again", l, s)
-			if err := l.Append(s.SeqNo+2, [][]byte{[]byte("x")}, 0); !errors.Is(err, ErrOrder) {
+			if err := l.Append(s.SeqNo+2, Records([]byte("x")), 0); !errors.Is(err, ErrOrder) {
 				t.Errorf("a number left out: %v, want ErrOrder", err)
 			}
 			appendRecords(t, l, 25)
@@ -248,7 +248,7 @@ func TestAFailedReplaceLeavesTheLog(t *testing.T) {
 			t.Fatalf("step %d: %v", step, err)
 		case errors.Is(err, ErrFailed):
 			ended++
-			for what, err := range map[string]error{"Append": l.Append(l.Last()+1, [][]byte{[]byte("x")}, 0), "Replace": replace(l, s)} {
+			for what, err := range map[string]error{"Append": l.Append(l.Last()+1, Records([]byte("x")), 0), "Replace": replace(l, s)} {
 				if !errors.Is(err, ErrFailed) {
 					t.Errorf("step %d: %s afterwards: %v, want ErrFailed", step, what, err)
 				}

@@ -16,7 +16,7 @@ func TestSegmentsKeepTheirSize(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, n := range []int{length, 100, 2000, 3000, 60} {
-			if err := l.Append(uint64(i+1), [][]byte{bytes.Repeat([]byte("x"), n)}, 0); err != nil {
+			if err := l.Append(uint64(i+1), Records(bytes.Repeat([]byte("x"), n)), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -77,7 +77,7 @@ func TestMarksAndReadersDoNotWaitForTheDisk(t *testing.T) {
 	}
 	d.syncing, d.release = make(chan struct{}), make(chan struct{})
 	done := make(chan error)
-	go func() { done <- l.Append(5, [][]byte{[]byte("x"), []byte("y")}, 5) }()
+	go func() { done <- l.Append(5, Records([]byte("x"), []byte("y")), 5) }()
 	<-d.syncing
 	if got := contents(t, l); len(got) != 4 {
 		t.Errorf("%d records can be read while the fifth is being written", len(got))
@@ -97,7 +97,7 @@ func TestMarksAndReadersDoNotWaitForTheDisk(t *testing.T) {
 	}
 
 	// A mark that overtakes a group stays.
-	go func() { done <- l.Append(7, [][]byte{[]byte("z")}, 0) }()
+	go func() { done <- l.Append(7, Records([]byte("z")), 0) }()
 	<-d.syncing
 	if err := l.MarkCommitted(6); err != nil {
 		t.Fatal(err)

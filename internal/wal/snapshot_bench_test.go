@@ -48,7 +48,7 @@ func BenchmarkSaveSnapshot(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		seqNo := l.Last() + 1
-		if err := l.Append(seqNo, [][]byte{[]byte("x")}, 0); err != nil {
+		if err := l.Append(seqNo, Records([]byte("x")), 0); err != nil {
 			b.Fatal(err)
 		}
 		if err := l.SaveSnapshot(Snapshot{SeqNo: seqNo}, writeInPieces(rows)); err != nil {

@@ -27,7 +27,7 @@ func openLog(t *testing.T, fsys FS, records int) *File {
 func appendRecords(t *testing.T, l Log, records int) {
 	t.Helper()
 	for range records {
-		if err := l.Append(l.Last()+1, [][]byte{record(l.Last()+1, 100)}, 0); err != nil {
+		if err := l.Append(l.Last()+1, Records(record(l.Last()+1, 100)), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

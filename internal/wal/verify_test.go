@@ -24,7 +24,7 @@ func cutLog(t testing.TB, epoch string) map[string][]byte {
 	}
 	add := func(until uint64) {
 		for n := l.Last() + 1; n <= until; n++ {
-			err = errors.Join(err, l.Append(n, [][]byte{record(n, 100)}, n))
+			err = errors.Join(err, l.Append(n, Records(record(n, 100)), n))
 		}
 	}
 	add(20)
@@ -183,7 +183,7 @@ func TestProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range uint64(9) {
-		if err := l.Append(n+1, [][]byte{record(n+1, 1<<20)}, 0); err != nil {
+		if err := l.Append(n+1, Records(record(n+1, 1<<20)), 0); err != nil {
 			t.Fatal(err)
 		}
 	}

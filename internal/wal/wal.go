@@ -25,6 +25,28 @@ package wal
 
 import "io"
 
+// Record is the bytes of a record as Append takes them: in pieces that stand one behind the other. A long record need
+// not be made in one piece of memory.
+type Record [][]byte
+
+// Len is the length of the record in bytes.
+func (r Record) Len() int {
+	n := 0
+	for _, piece := range r {
+		n += len(piece)
+	}
+	return n
+}
+
+// Records returns records that are in one piece each.
+func Records(whole ...[]byte) []Record {
+	records := make([]Record, len(whole))
+	for i := range whole {
+		records[i] = whole[i : i+1 : i+1]
+	}
+	return records
+}
+
 // Log is a durable sequence of records, the history that it belongs to, and snapshots of what it led to. All methods
 // may be called at the same time; calls of Append and BeginEpoch wait for each other, and so do calls of SaveSnapshot
 // and Cut. Replace waits for all of these, and they for it.
@@ -35,7 +57,7 @@ type Log interface {
 	//
 	// The group is durable when Append returns nil. ErrOrder, ErrRecord and ErrTooLarge refuse the call: nothing was
 	// written, and the next call may succeed. After any other error every Append fails with ErrFailed.
-	Append(first uint64, records [][]byte, committed uint64) error
+	Append(first uint64, records []Record, committed uint64) error
 
 	// BeginEpoch lets a new epoch begin behind Last: what is appended from now on belongs to it. It is durable when
 	// BeginEpoch returns nil. Several epochs may begin at the same seq_no. ErrEpoch refuses a name that cannot be

@@ -29,7 +29,7 @@ type gatewayWriter struct{ *wal.File }
 // Append implements Log.
 func (w gatewayWriter) Append(first uint64, records [][]byte) error {
 	last := first + uint64(len(records)) - 1
-	if err := w.File.Append(first, records, last); err != nil {
+	if err := w.File.Append(first, wal.Records(records...), last); err != nil {
 		return err
 	}
 	return w.MarkCommitted(last)

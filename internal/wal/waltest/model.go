@@ -28,7 +28,7 @@ func testModel(t *rapid.T, store Store) {
 		"append": func(t *rapid.T) {
 			group := records.Draw(t, "records")
 			mark := rapid.Uint64Range(0, uint64(len(model)+len(group))).Draw(t, "committed")
-			if err := l.Append(uint64(len(model)+1), group, mark); err != nil {
+			if err := l.Append(uint64(len(model)+1), wal.Records(group...), mark); err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range group {

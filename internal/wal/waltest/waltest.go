@@ -90,10 +90,10 @@ func testAppendAndRead(t *testing.T, store Store) {
 func testRefusals(t *testing.T, store Store) {
 	l := open(t, store)
 	all := appendGroup(t, l, 3)
-	one := [][]byte{[]byte("x")}
+	one := wal.Records([]byte("x"))
 	for name, c := range map[string]struct {
 		first     uint64
-		records   [][]byte
+		records   []wal.Record
 		committed uint64
 		want      error
 	}{
@@ -101,9 +101,11 @@ func testRefusals(t *testing.T, store Store) {
 		"number left out":      {5, one, 0, wal.ErrOrder},
 		"no records":           {4, nil, 0, wal.ErrOrder},
 		"committed beyond":     {4, one, 5, wal.ErrOrder},
-		"empty record":         {4, [][]byte{[]byte("x"), {}}, 0, wal.ErrRecord},
-		"record with a zero":   {4, [][]byte{[]byte("a\x00b")}, 0, wal.ErrRecord},
-		"both wrong, in order": {9, [][]byte{{}}, 0, wal.ErrOrder},
+		"empty record":         {4, wal.Records([]byte("x"), nil), 0, wal.ErrRecord},
+		"record with a zero":   {4, wal.Records([]byte("a\x00b")), 0, wal.ErrRecord},
+		"no byte in any piece": {4, []wal.Record{{nil, {}}}, 0, wal.ErrRecord},
+		"a zero in a piece":    {4, []wal.Record{{[]byte("a"), []byte("b\x00")}}, 0, wal.ErrRecord},
+		"both wrong, in order": {9, wal.Records(nil), 0, wal.ErrOrder},
 	} {
 		if err := l.Append(c.first, c.records, c.committed); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -149,11 +151,11 @@ func testMarks(t *testing.T, store Store) {
 	l = open(t, store)
 	want(7)
 	// A group may bring its own mark, the lowest and the highest that there can be.
-	if err := l.Append(11, [][]byte{[]byte("x")}, 0); err != nil {
+	if err := l.Append(11, wal.Records([]byte("x")), 0); err != nil {
 		t.Fatal(err)
 	}
 	want(7)
-	if err := l.Append(12, [][]byte{[]byte("x"), []byte("y")}, 13); err != nil {
+	if err := l.Append(12, wal.Records([]byte("x"), []byte("y")), 13); err != nil {
 		t.Fatal(err)
 	}
 	want(13)
@@ -184,7 +186,7 @@ func testReadEndsWithYield(t *testing.T, store Store) {
 func testBytes(t *testing.T, store Store) {
 	l := open(t, store)
 	group := [][]byte{[]byte("first"), []byte("second")}
-	if err := l.Append(1, group, 0); err != nil {
+	if err := l.Append(1, wal.Records(group...), 0); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range group {
@@ -265,7 +267,7 @@ func testClosed(t *testing.T, store Store) {
 	if err := l.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
-	if err := l.Append(3, [][]byte{[]byte("x")}, 0); !errors.Is(err, wal.ErrClosed) {
+	if err := l.Append(3, wal.Records([]byte("x")), 0); !errors.Is(err, wal.ErrClosed) {
 		t.Errorf("Append: %v, want ErrClosed", err)
 	}
 	if err := l.MarkCommitted(1); !errors.Is(err, wal.ErrClosed) {
@@ -329,7 +331,7 @@ func appendGroup(t tester, l wal.Log, n int) []string {
 		group = append(group, text(first+i))
 		texts = append(texts, string(text(first+i)))
 	}
-	if err := l.Append(first, group, 0); err != nil {
+	if err := l.Append(first, wal.Records(group...), 0); err != nil {
 		t.Fatal(err)
 	}
 	return texts
