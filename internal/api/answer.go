@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -41,6 +42,21 @@ func (c *call) send(status int, contentType string, body []byte) {
 	_, _ = c.w.Write(body) // a reader who is gone needs no answer
 }
 
+// stream writes a JSON body piece by piece: a long one needs no memory in one
+// piece, and its reader, who gets some time for each, has the beginning while the
+// rest is encoded.
+func (c *call) stream(status int, pieces iter.Seq[[]byte], patience time.Duration) {
+	c.header().Set("Content-Type", "application/json")
+	c.w.WriteHeader(status)
+	w := &patientWriter{w: c.w, timeout: patience}
+	defer w.done()
+	for piece := range pieces {
+		if _, err := w.Write(piece); err != nil {
+			return // a reader who is gone needs no answer
+		}
+	}
+}
+
 // written is the answer to a write: the record, and the commit's position.
 type written[R any] struct {
 	Record R      `json:",embed"`
@@ -49,21 +65,32 @@ type written[R any] struct {
 	Acks   *int   `json:"acks,omitzero"` // standbys that have it on disk, where writes wait for some
 }
 
-// encode returns w as JSON. A record that can encode itself does.
-func (w *written[R]) encode() ([]byte, error) {
-	record, can := any(&w.Record).(interface{ AppendJSON(dst []byte) []byte })
-	if !can {
-		return json.Marshal(w)
+// inPieces is a record that encodes itself piece by piece, all but the closing
+// brace.
+type inPieces interface {
+	Pieces(size int) iter.Seq[[]byte]
+}
+
+// answerPiece is about how many bytes of a long answer are encoded at a time.
+const answerPiece = 64 << 10
+
+// pieces yields w, whose record is given, as JSON. A piece is good until the next
+// step.
+func (w *written[R]) pieces(record inPieces) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for piece := range record.Pieces(answerPiece) {
+			if !yield(piece) {
+				return
+			}
+		}
+		b := strconv.AppendUint([]byte(`,"seq_no":`), w.SeqNo, 10)
+		b = append(b, `,"epoch":"`...) // letters, digits and hyphens
+		b = append(append(b, w.Epoch...), '"')
+		if w.Acks != nil {
+			b = strconv.AppendInt(append(b, `,"acks":`...), int64(*w.Acks), 10)
+		}
+		yield(append(b, '}'))
 	}
-	b := record.AppendJSON(nil)
-	b = append(b[:len(b)-len("}")], `,"seq_no":`...)
-	b = strconv.AppendUint(b, w.SeqNo, 10)
-	b = append(b, `,"epoch":"`...) // letters, digits and hyphens
-	b = append(append(b, w.Epoch...), '"')
-	if w.Acks != nil {
-		b = strconv.AppendInt(append(b, `,"acks":`...), int64(*w.Acks), 10)
-	}
-	return append(b, '}'), nil
 }
 
 // commit has a command carried out and answers with its record.
@@ -82,7 +109,11 @@ func answerWritten[R any](s *Server, c *call, status int, record R, p directory.
 		acks := s.options.Gateway.Acks(p.SeqNo)
 		w.Acks = &acks
 	}
-	b, err := w.encode()
+	if record, can := any(&w.Record).(inPieces); can {
+		c.stream(status, w.pieces(record), s.options.WriteTimeout)
+		return nil
+	}
+	b, err := json.Marshal(w)
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}

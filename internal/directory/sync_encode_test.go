@@ -1,13 +1,15 @@
 package directory
 
 import (
+	"bytes"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
 // The answer to a sync encodes itself as the general encoder does, byte for
-// byte, also where a list is empty or was left out.
+// byte, also where a list is empty or was left out, and in whatever pieces. These
+// are as long as they were wanted, but for the last.
 func TestAnswersAreThoseOfTheGeneralEncoder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := &DirectorySyncResult{
@@ -22,8 +24,19 @@ func TestAnswersAreThoseOfTheGeneralEncoder(t *testing.T) {
 			PlanDigest:          drawText(t),
 			DryRun:              rapid.Bool().Draw(t, "dry run"),
 		}
-		if want, got := generalJSON(t, r), r.AppendJSON([]byte("before")); string(got) != "before"+string(want) {
-			t.Fatalf("\nwant before%s\n got %s", want, got)
+		size := rapid.IntRange(1, 500).Draw(t, "size")
+		var pieces [][]byte
+		for piece := range r.Pieces(size) {
+			pieces = append(pieces, bytes.Clone(piece))
+		}
+		got := append(bytes.Join(pieces, nil), '}')
+		if want := generalJSON(t, r); !bytes.Equal(got, want) {
+			t.Fatalf("\nwant %s\n got %s", want, got)
+		}
+		for _, piece := range pieces[:len(pieces)-1] {
+			if len(piece) < size {
+				t.Fatalf("a piece of %d bytes, %d were wanted", len(piece), size)
+			}
 		}
 	})
 }

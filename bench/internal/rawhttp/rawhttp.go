@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// ErrAnswer says that an answer is none that this package understands: it knows those with a Content-Length.
+// ErrAnswer says that an answer is none that this package understands: it knows those with a Content-Length, and chunks as
+// net/http writes them.
 var ErrAnswer = errors.New("not an answer that can be read")
 
 // Request makes the bytes of a request with a bearer token and a JSON body.
@@ -77,17 +78,63 @@ func (c *Conn) Do(request []byte) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	a.Status = status
+	if length == chunked {
+		a.Body, err = c.chunks(head+4, n)
+		return a, err
+	}
 	end := head + 4 + length
-	for n < end {
-		if n, err = c.more(n, end); err != nil {
-			return Answer{}, err
-		}
+	if n, err = c.reach(n, end); err != nil {
+		return Answer{}, err
 	}
 	if n > end {
 		return Answer{}, fmt.Errorf("%w: %d bytes after its end", ErrAnswer, n-end)
 	}
-	a.Status, a.Body = status, c.buf[head+4:end]
+	a.Body = c.buf[head+4 : end]
 	return a, nil
+}
+
+// chunks reads a body in chunks that begins at a place of the buffer, of which n bytes are there, and puts them together.
+// RFC 9112, section 7.1, without trailers.
+func (c *Conn) chunks(at, n int) (body []byte, err error) {
+	begin, end := at, at // of what has been put together
+	for {
+		line := -1
+		for line < 0 {
+			if line = bytes.Index(c.buf[at:n], []byte("\r\n")); line < 0 {
+				if n, err = c.more(n, n+1); err != nil {
+					return nil, err
+				}
+			}
+		}
+		size, err := strconv.ParseUint(string(c.buf[at:at+line]), 16, 31)
+		if err != nil {
+			return nil, fmt.Errorf("%w: a chunk of %q bytes", ErrAnswer, c.buf[at:at+line])
+		}
+		from := at + line + 2
+		at = from + int(size) + 2
+		if n, err = c.reach(n, at); err != nil {
+			return nil, err
+		}
+		end += copy(c.buf[end:], c.buf[from:from+int(size)])
+		if size == 0 {
+			if n > at {
+				return nil, fmt.Errorf("%w: %d bytes after its end", ErrAnswer, n-at)
+			}
+			return c.buf[begin:end], nil
+		}
+	}
+}
+
+// reach reads behind the n bytes that are there until there are as many as end.
+func (c *Conn) reach(n, end int) (int, error) {
+	for n < end {
+		var err error
+		if n, err = c.more(n, end); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
 }
 
 // more reads behind the n bytes that are there, with room for up to least in all.
@@ -99,6 +146,9 @@ func (c *Conn) more(n, least int) (int, error) {
 	return n + m, err
 }
 
+// chunked is the length of a body that comes in chunks.
+const chunked = -1
+
 // parseHead finds status and length in a head, all of whose lines end with \r\n. Names are written as net/http does.
 func parseHead(head []byte) (status, length int, err error) {
 	if len(head) < len("HTTP/1.1 200") || !bytes.HasPrefix(head, []byte("HTTP/1.1 ")) {
@@ -106,6 +156,9 @@ func parseHead(head []byte) (status, length int, err error) {
 	}
 	if status, err = strconv.Atoi(string(head[9:12])); err != nil {
 		return 0, 0, fmt.Errorf("%w: status %q", ErrAnswer, head[9:12])
+	}
+	if bytes.Contains(head, []byte("\r\nTransfer-Encoding: chunked\r\n")) {
+		return status, chunked, nil
 	}
 	const name = "\r\nContent-Length: "
 	_, rest, found := bytes.Cut(head, []byte(name))
