@@ -14,15 +14,7 @@ import (
 func once(key, body, role string) Once[DirectorySyncResult] {
 	request := &DirectorySyncRequest{NetworkID: 7}
 	return Once[DirectorySyncResult]{ReceiptID: key, BodyHash: body, Command: SyncDirectory{Request: request,
-		People: []Person{{ExternalID: "alice", Normalized: "alice", Role: mustRole(role)}}}}
-}
-
-func mustRole(s string) Role {
-	r, err := ParseRole(s)
-	if err != nil {
-		panic(err)
-	}
-	return r
+		People: []Person{{DirectoryEntry: &DirectoryEntry{ExternalID: "alice", Role: &role}, Normalized: "alice"}}}}
 }
 
 func enterprise() Op {
@@ -103,9 +95,10 @@ func TestLongAnswersAreKeptInBrief(t *testing.T) {
 	s := given(t, enterprise())
 	c := once("k", "b", "admin")
 	sync := c.Command.(SyncDirectory)
+	member := "member"
 	for i := range 12_000 {
 		id := fmt.Sprintf("person-%05d@corp.example", i)
-		sync.People = append(sync.People, Person{Index: i + 1, ExternalID: id, Normalized: id, Role: RoleMember})
+		sync.People = append(sync.People, Person{DirectoryEntry: &DirectoryEntry{ExternalID: id, Role: &member}, Index: i + 1, Normalized: id})
 	}
 	c.Command = sync
 	first := must(t, s, c, minute(1))

@@ -69,16 +69,21 @@ type DirectorySyncResult struct {
 	Identified int `json:"-"` // members with an external id
 }
 
-// Person is a DirectoryEntry made ready for planning.
+// Person is a DirectoryEntry made ready for planning: its groups are sorted, each
+// once.
 type Person struct {
-	Index       int // in the request
-	ExternalID  string
-	Normalized  string
-	DisplayName *string
-	Email       *string
-	Groups      []string // sorted, each once; nil when not said
-	Role        Role
-	Disabled    bool
+	*DirectoryEntry
+	Index      int    // in the request
+	Normalized string // its external id
+}
+
+// role returns the role that was given, or NoRole.
+func (p *Person) role() Role {
+	if p.Role == nil {
+		return NoRole
+	}
+	role, _ := ParseRole(*p.Role) // validated
+	return role
 }
 
 // ParseDirectoryEntries makes validated entries ready for planning: sorted by
@@ -87,28 +92,30 @@ type Person struct {
 // refused with a *ConflictError. It takes the entries over: their groups become
 // sets, and the people share their memory, which must not change any more.
 func ParseDirectoryEntries(entries []DirectoryEntry) (people []Person, warnings []string, err error) {
-	order := make([]spelling, len(entries))
+	all := make([]Person, len(entries))
 	for i := range entries {
-		order[i] = spelling{NormalizeExternalID(entries[i].ExternalID), entries[i].ExternalID, i}
-	}
-	slices.SortFunc(order, spelling.compare)
-	people = make([]Person, 0, len(entries))
-	var conflict ConflictError
-	for group := range chunkBy(order, func(a, b *spelling) bool { return a.normalized == b.normalized }) {
-		people = append(people, parseEntry(&group[0], entries))
-		if len(group) == 1 {
-			continue
+		e := &entries[i]
+		if e.Groups != nil {
+			*e.Groups = sortedSet(*e.Groups)
 		}
-		earliest := slices.MinFunc(group, func(a, b spelling) int { return cmp.Compare(a.index, b.index) })
-		first, before := parseEntry(&earliest, entries), len(conflict.Indexes)
-		for i := range group {
-			if p := parseEntry(&group[i], entries); !p.says(&first) {
-				conflict.Indexes = append(conflict.Indexes, p.Index)
+		all[i] = Person{e, i, NormalizeExternalID(e.ExternalID)}
+	}
+	slices.SortFunc(all, Person.compare)
+	people = all[:0]
+	var conflict ConflictError
+	for group := range chunkBy(all, func(a, b *Person) bool { return a.Normalized == b.Normalized }) {
+		if len(group) > 1 {
+			first, before := slices.MinFunc(group, func(a, b Person) int { return cmp.Compare(a.Index, b.Index) }), len(conflict.Indexes)
+			for i := range group {
+				if !group[i].says(&first) {
+					conflict.Indexes = append(conflict.Indexes, group[i].Index)
+				}
+			}
+			if len(conflict.Indexes) == before {
+				warnings = append(warnings, fmt.Sprintf("%s stands %d times with equal content and counts once", group[0].ExternalID, len(group)))
 			}
 		}
-		if len(conflict.Indexes) == before {
-			warnings = append(warnings, fmt.Sprintf("%s stands %d times with equal content and counts once", group[0].id, len(group)))
-		}
+		people = append(people, group[0]) // in the place of one that was looked at
 	}
 	if len(conflict.Indexes) > 0 {
 		slices.Sort(conflict.Indexes)
@@ -117,31 +124,13 @@ func ParseDirectoryEntries(entries []DirectoryEntry) (people []Person, warnings 
 	return people, warnings, nil
 }
 
-// spelling is how an entry writes its external id.
-type spelling struct {
-	normalized, id string
-	index          int
-}
-
-func (s spelling) compare(o spelling) int {
-	if c := strings.Compare(s.normalized, o.normalized); c != 0 {
+// compare orders people by normalized external id, then by how it is written, then
+// as they came.
+func (p Person) compare(q Person) int {
+	if c := strings.Compare(p.Normalized, q.Normalized); c != 0 {
 		return c
 	}
-	return cmp.Or(strings.Compare(s.id, o.id), cmp.Compare(s.index, o.index))
-}
-
-func parseEntry(s *spelling, entries []DirectoryEntry) Person {
-	e := &entries[s.index]
-	p := Person{Index: s.index, ExternalID: e.ExternalID, Normalized: s.normalized,
-		DisplayName: e.DisplayName, Email: e.Email, Disabled: e.Disabled}
-	if e.Groups != nil {
-		*e.Groups = sortedSet(*e.Groups)
-		p.Groups = *e.Groups
-	}
-	if e.Role != nil {
-		p.Role, _ = ParseRole(*e.Role) // validated
-	}
-	return p
+	return cmp.Or(strings.Compare(p.ExternalID, q.ExternalID), cmp.Compare(p.Index, q.Index))
 }
 
 // sortedSet returns the items sorted, each once, where they are.
@@ -156,8 +145,8 @@ func sortedSet(items []string) []string {
 // says reports whether p and q say the same of a person.
 func (p *Person) says(q *Person) bool {
 	same := func(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
-	return same(p.DisplayName, q.DisplayName) && same(p.Email, q.Email) && p.Role == q.Role && p.Disabled == q.Disabled &&
-		(p.Groups == nil) == (q.Groups == nil) && slices.Equal(p.Groups, q.Groups)
+	return same(p.DisplayName, q.DisplayName) && same(p.Email, q.Email) && p.role() == q.role() && p.Disabled == q.Disabled &&
+		(p.Groups == nil) == (q.Groups == nil) && (p.Groups == nil || slices.Equal(*p.Groups, *q.Groups))
 }
 
 // chunkBy yields the longest runs of neighbours that are the same.

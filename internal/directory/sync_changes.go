@@ -71,10 +71,10 @@ func (p *planner) remember(user *User, e *Person, mapped Role) {
 		next.Email = *e.Email
 	}
 	if e.Groups != nil {
-		next.Groups = e.Groups
+		next.Groups = *e.Groups
 	}
-	if e.Role != NoRole && !e.Disabled {
-		next.Role = e.Role
+	if role := e.role(); role != NoRole && !e.Disabled {
+		next.Role = role
 	}
 	if user == nil || !user.equal(&next) {
 		p.putUser(new(next))

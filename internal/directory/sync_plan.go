@@ -141,9 +141,9 @@ func (p *planner) person(e *Person) DirectorySyncItem {
 		}
 	}
 
-	role, mapped := e.Role, NoRole
+	role, mapped := e.role(), NoRole
 	if role == NoRole && e.Groups != nil {
-		mapped = p.roleOf(e.Groups)
+		mapped = p.roleOf(*e.Groups)
 		role = mapped
 	}
 	switch {
