@@ -316,11 +316,11 @@ func (d *decoder) object(kind jsontext.Kind, v reflect.Value) error {
 	}
 	names, next := namesOf(v.Type()), 0
 	for d.in.PeekKind() != '}' {
-		name, err := d.in.ReadToken()
+		name, err := d.name()
 		if err != nil {
 			return err
 		}
-		if i := indexFrom(names, next, name.String()); i >= 0 {
+		if i := indexFrom(names, next, name); i >= 0 {
 			next = i + 1
 			err = d.value(v.Field(i))
 		} else if err = d.in.SkipValue(); err == nil {
@@ -334,16 +334,29 @@ func (d *decoder) object(kind jsontext.Kind, v reflect.Value) error {
 	return err
 }
 
+// name reads the name of a member. It is good until more is read: as a string it
+// would be garbage, a hundred thousand times over.
+func (d *decoder) name() ([]byte, error) {
+	raw, err := d.in.ReadValue()
+	switch {
+	case err != nil:
+		return nil, err
+	case bytes.IndexByte(raw, '\\') >= 0:
+		return jsontext.AppendUnquote(nil, raw)
+	}
+	return raw[1 : len(raw)-1], nil
+}
+
 // indexFrom returns where name stands in names, or -1. It looks from next on first,
 // since members come in the order of the struct as a rule.
-func indexFrom(names []string, next int, name string) int {
+func indexFrom(names []string, next int, name []byte) int {
 	for i := next; i < len(names); i++ {
-		if names[i] == name {
+		if names[i] == string(name) {
 			return i
 		}
 	}
 	for i := range min(next, len(names)) {
-		if names[i] == name {
+		if names[i] == string(name) {
 			return i
 		}
 	}

@@ -26,6 +26,18 @@ func TestPointersAreEscaped(t *testing.T) {
 	}
 }
 
+// A name may be written with escapes, and is the same name then, also beside itself.
+func TestNamesMayBeEscaped(t *testing.T) {
+	var r directory.DirectorySyncRequest
+	faults, err := api.Decode([]byte(`{"network\u005fid":7,"entries":[{"\u0065xternal_id":"x"}]}`), &r, 10)
+	if err != nil || len(faults) > 0 || r.NetworkID != 7 || len(r.Entries) != 1 || r.Entries[0].ExternalID != "x" {
+		t.Errorf("read as %+v, with %q, %v", r, faults, err)
+	}
+	if _, err := api.Decode([]byte(`{"network_id":7,"network\u005fid":7,"entries":[]}`), &r, 10); err == nil {
+		t.Error("a name that stands twice was taken")
+	}
+}
+
 // requests draws directory syncs that are as they should be.
 var requests = rapid.Custom(func(t *rapid.T) directory.DirectorySyncRequest {
 	text := rapid.StringMatching(`[a-zé漢"\\/<]{1,12}`)
