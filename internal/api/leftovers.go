@@ -19,10 +19,10 @@ type leftovers struct {
 	collect func()                       // as runtime.GC
 
 	mu         sync.Mutex
-	opened     uint64 // streams since the last collection, whoever began it
+	opened     uint64 // streams since the last collection began, or ended if it was somebody else's
 	cycles     uint64 // collections when the heap was looked at last
-	collecting bool
-	running    sync.WaitGroup // the collection
+	collecting bool   // one of ours had not ended then
+	running    sync.WaitGroup
 }
 
 const (
@@ -42,27 +42,29 @@ const (
 func newLeftovers() *leftovers { return &leftovers{heap: liveHeap, collect: runtime.GC} }
 
 // add notes that a stream has been opened. It does not wait for the collector.
+//
+// A collection is over when the runtime has counted it. The call that began it goes on
+// to sweep, one step for each turn of everybody else, and beside a crowd returns when
+// the crowd is in.
 func (l *leftovers) add() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.opened++; l.opened%lookEvery != 0 || l.collecting {
+	if l.opened++; l.opened%lookEvery != 0 {
 		return
 	}
 	live, cycles := l.heap()
 	switch {
-	case cycles != l.cycles:
-		l.cycles, l.opened = cycles, 0
-	case live <= smallHeap && l.opened*leftBehind >= max(live/shareLeft, leastLeft):
-		l.collecting = true
-		l.running.Go(l.run)
+	case cycles == l.cycles:
+	case l.collecting:
+		l.collecting = false // what was left meanwhile is there still
+	default:
+		l.opened = 0
 	}
-}
-
-func (l *leftovers) run() {
-	l.collect()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.collecting = false
+	l.cycles = cycles
+	if !l.collecting && live <= smallHeap && l.opened*leftBehind >= max(live/shareLeft, leastLeft) {
+		l.collecting, l.opened = true, 0
+		l.running.Go(l.collect)
+	}
 }
 
 // liveHeap returns how many bytes the last collection found to be in use, and how

@@ -3,6 +3,7 @@ package api
 import (
 	"runtime"
 	"testing"
+	"testing/synctest"
 )
 
 // TestLeftoversAreCollected opens streams and counts the collections of what they
@@ -16,7 +17,7 @@ func TestLeftoversAreCollected(t *testing.T) {
 		want   int
 	}{
 		{"few", 1 << 20, 60, 0, 0},
-		{"many, and a small heap", 1 << 20, 1000, 0, 12},
+		{"many, and a small heap", 1 << 20, 1000, 0, 15},
 		{"many, and a heap of 64 MB", 64 << 20, 1000, 0, 3},
 		{"very many, and a heap that has room", 65 << 20, 50_000, 0, 0},
 		{"many, and others collect", 1 << 20, 1000, 48, 0},
@@ -59,6 +60,43 @@ func TestOneCollectionAtATime(t *testing.T) {
 	if collected != 1 {
 		t.Errorf("collected %d times, want once", collected)
 	}
+}
+
+// TestLeftoversOfACollection: what is left while a collection is under way counts for
+// the next one, which begins when the runtime has counted the first, whether or not the
+// call that began that has returned.
+func TestLeftoversOfACollection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var cycles, begun uint64
+		marked, swept := make(chan struct{}, 2), make(chan struct{})
+		l := &leftovers{
+			heap:    func() (uint64, uint64) { return 0, cycles },
+			collect: func() { begun++; <-marked; cycles++; <-swept },
+		}
+		open := func(streams int, want uint64) {
+			t.Helper()
+			for range streams {
+				l.add()
+				synctest.Wait()
+			}
+			if begun != want {
+				t.Errorf("%d collections have begun, want %d", begun, want)
+			}
+		}
+		enough := leastLeft / leftBehind
+		open(enough, 1)
+		open(enough, 1)
+		marked <- struct{}{}
+		synctest.Wait()
+		open(lookEvery, 2)
+		marked <- struct{}{}
+		synctest.Wait()
+		open(enough-lookEvery, 2)
+		open(lookEvery, 3)
+		close(marked)
+		close(swept)
+		l.running.Wait()
+	})
 }
 
 // TestLiveHeap: the runtime tells what is in use, and of each collection.
