@@ -2,7 +2,6 @@ package api
 
 import (
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,25 +14,28 @@ const maxGather = 8
 // would take megabytes, and for a crowd of joiners those of each.
 const maxUnsent = 64 << 10
 
-// rawConn returns access to the descriptor of a connection that takes bytes as
-// they are, nil for any other.
-func rawConn(conn net.Conn) syscall.RawConn {
+// descriptor returns that of a connection that takes bytes as they are,
+// noDescriptor for any other. It is good until the connection is closed, which is
+// for the caller to know.
+func descriptor(conn net.Conn) int {
 	tcp, ok := conn.(*net.TCPConn)
 	if !ok {
-		return nil
+		return noDescriptor
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return nil
+		return noDescriptor
 	}
+	number := noDescriptor
 	err = raw.Control(func(fd uintptr) {
+		number = int(fd)
 		// Without it more memory is used, no more.
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
+		_ = unix.SetsockoptInt(number, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, maxUnsent)
 	})
 	if err != nil {
-		return nil
+		return noDescriptor
 	}
-	return raw
+	return number
 }
 
 // writeNow writes frames to a descriptor that does not block. It returns 0 if the
@@ -59,8 +61,8 @@ func writeNow(fd int, frames [][]byte) (n int, err error) {
 
 // untaken returns how many bytes written to the connection its peer has not
 // acknowledged.
-func untaken(raw syscall.RawConn) (n int) {
-	err := raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+func untaken(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil {
 		return 0
 	}

@@ -5,14 +5,14 @@ package api
 import (
 	"errors"
 	"net"
-	"syscall"
 )
 
 const maxGather = 1
 
-// rawConn returns nil: here every write is made by a goroutine that may wait.
-func rawConn(net.Conn) syscall.RawConn { return nil }
+// descriptor returns noDescriptor: here every write is made by a goroutine that may
+// wait.
+func descriptor(net.Conn) int { return noDescriptor }
 
 func writeNow(int, [][]byte) (int, error) { return 0, errors.ErrUnsupported }
 
-func untaken(syscall.RawConn) int { return 0 }
+func untaken(int) int { return 0 }

@@ -13,7 +13,7 @@ func TestSlowPeersLive(t *testing.T) {
 	const interval, timeout = 10 * time.Second, time.Minute
 	s := newSocket(near, nil, timeout, func() {})
 	defer s.close()
-	if _, err := s.send(new(attempt), [][]byte{make([]byte, 60<<10)}); err != nil {
+	if _, err := s.send([][]byte{make([]byte, 60<<10)}); err != nil {
 		t.Fatal(err)
 	}
 	before := s.taken()

@@ -6,7 +6,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -21,9 +20,16 @@ import (
 //
 // A peer that takes no byte for the timeout is cut. Deadlines live here, so that a
 // frame costs neither a context nor a timer.
+//
+// The first attempt at a frame goes straight to the descriptor: on the way through
+// conn lie the runtime's poller and its locks, which are all out of the processor's
+// caches when there are many sockets. A descriptor that has been closed may be
+// another connection's, so it is used with the lock held and no err only. conn is
+// the socket's alone from the hijack on, fail alone closes it, and sets err under
+// the same lock.
 type socket struct {
 	conn    net.Conn
-	raw     syscall.RawConn // nil if the kernel cannot be asked directly, as with TLS
+	fd      int // of conn, or noDescriptor
 	timeout time.Duration
 	written func() // called when what waited has been written, or will not be
 
@@ -43,7 +49,7 @@ type socket struct {
 }
 
 func newSocket(conn net.Conn, left []byte, timeout time.Duration, written func()) *socket {
-	return &socket{conn: conn, raw: rawConn(conn), left: left, timeout: timeout, written: written}
+	return &socket{conn: conn, fd: descriptor(conn), left: left, timeout: timeout, written: written}
 }
 
 // Read implements io.Reader, for the reader of the stream.
@@ -69,9 +75,8 @@ func (s *socket) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
 var errSealed = errors.New("the stream has been closed")
 
 // send hands in frames, whose bytes must not change any more, and reports whether
-// the kernel has taken all of them. If not, written is called when it has. a is
-// the caller's.
-func (s *socket) send(a *attempt, frames [][]byte) (all bool, err error) {
+// the kernel has taken all of them. If not, written is called when it has.
+func (s *socket) send(frames [][]byte) (all bool, err error) {
 	if len(frames) == 0 {
 		return true, nil
 	}
@@ -83,7 +88,7 @@ func (s *socket) send(a *attempt, frames [][]byte) (all bool, err error) {
 	case s.sealed:
 		return false, errSealed
 	}
-	return s.hand(a, frames)
+	return s.hand(frames)
 }
 
 // maxControl bounds the control frames that wait, in bytes. A peer that asks more
@@ -98,16 +103,16 @@ func (s *socket) answer(frame []byte) {
 	if s.err != nil || s.sealed || s.control > maxControl {
 		return
 	}
-	if all, _ := s.hand(new(attempt), [][]byte{frame}); !all { // an error closes the socket
+	if all, _ := s.hand([][]byte{frame}); !all { // an error closes the socket
 		s.control += len(frame)
 	}
 }
 
 // hand writes frames or lets them wait. The lock is held.
-func (s *socket) hand(a *attempt, frames [][]byte) (all bool, err error) {
+func (s *socket) hand(frames [][]byte) (all bool, err error) {
 	s.handed += uint64(size(frames))
-	if s.raw != nil && !s.flushing {
-		n, err := a.write(s.raw, frames)
+	if s.fd != noDescriptor && !s.flushing {
+		n, err := s.attempt(frames)
 		s.sent += uint64(n)
 		if err != nil {
 			s.fail(err)
@@ -125,6 +130,18 @@ func (s *socket) hand(a *attempt, frames [][]byte) (all bool, err error) {
 	}
 	return false, nil
 }
+
+// attempt writes frames as far as the kernel takes them now. The lock is held, the
+// socket has not failed and nothing is being flushed.
+func (s *socket) attempt(frames [][]byte) (n int, err error) {
+	if s.late() {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return attempt(s.fd, frames)
+}
+
+// late reports whether nothing may be written any more. The lock is held.
+func (s *socket) late() bool { return !s.until.IsZero() && !time.Now().Before(s.until) }
 
 // skip drops the first n bytes of frames.
 func skip(frames [][]byte, n int) [][]byte {
@@ -172,7 +189,7 @@ func (s *socket) first() []byte {
 	}
 	_ = s.conn.SetWriteDeadline(deadline) // fails on a closed connection only, and so will the write
 	most := chunk
-	if s.raw == nil {
+	if s.fd == noDescriptor {
 		most = opaqueChunk
 	}
 	return s.waiting[0][:min(most, len(s.waiting[0]))]
@@ -191,8 +208,7 @@ func (s *socket) took(n int, err error) {
 			s.waiting = s.waiting[1:]
 		}
 	}
-	late := !s.until.IsZero() && !time.Now().Before(s.until)
-	if err != nil && (n == 0 || late || !errors.Is(err, os.ErrDeadlineExceeded)) {
+	if err != nil && (n == 0 || s.late() || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		s.fail(err)
 	}
 }
@@ -214,12 +230,11 @@ func (s *socket) total() uint64 {
 // taken is how many of them the peer's host has taken, as far as is known.
 func (s *socket) taken() uint64 {
 	s.mu.Lock()
-	sent := s.sent
-	s.mu.Unlock()
-	if s.raw == nil {
-		return sent
+	defer s.mu.Unlock()
+	if s.fd == noDescriptor || s.err != nil {
+		return s.sent
 	}
-	return sent - min(sent, uint64(untaken(s.raw)))
+	return s.sent - min(s.sent, uint64(untaken(s.fd)))
 }
 
 // hurry lets all that is still to be written or read take no longer than grace.
@@ -246,7 +261,7 @@ func (s *socket) seal(last []byte) {
 	}
 	s.sealed = true
 	if last != nil {
-		_, _ = s.hand(new(attempt), [][]byte{last}) // a socket that fails is closed
+		_, _ = s.hand([][]byte{last}) // a socket that fails is closed
 	}
 }
 
@@ -269,7 +284,7 @@ func (s *socket) fail(err error) {
 	switch {
 	case s.err != nil:
 		return
-	case s.raw == nil:
+	case s.fd == noDescriptor:
 		go s.conn.Close() // with TLS it may wait for the peer
 	default:
 		_ = s.conn.Close()

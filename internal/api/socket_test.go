@@ -42,7 +42,7 @@ func TestSlowPeerIsKept(t *testing.T) {
 			}
 		})
 		start := time.Now()
-		if all, err := s.send(new(attempt), [][]byte{make([]byte, 12), make([]byte, 8)}); all || err != nil {
+		if all, err := s.send([][]byte{make([]byte, 12), make([]byte, 8)}); all || err != nil {
 			t.Errorf("written without a peer: %v, %v", all, err)
 		}
 		<-written
@@ -59,13 +59,13 @@ func TestPeerThatTakesNoByteIsDropped(t *testing.T) {
 		s, far, written := pipe(10 * time.Second)
 		defer far.Close()
 		start := time.Now()
-		_, _ = s.send(new(attempt), [][]byte{make([]byte, 20)})
+		_, _ = s.send([][]byte{make([]byte, 20)})
 		<-written
 		_, err := s.Read(make([]byte, 1))
 		if after := time.Since(start); !errors.Is(s.err, os.ErrDeadlineExceeded) || after != 10*time.Second || err == nil {
 			t.Errorf("after %v: %v, and the reader %v, want the end of both after 10s", after, s.err, err)
 		}
-		if _, err := s.send(new(attempt), [][]byte{[]byte{1}}); err == nil {
+		if _, err := s.send([][]byte{[]byte{1}}); err == nil {
 			t.Error("a later frame was taken")
 		}
 	})
@@ -81,7 +81,7 @@ func TestHurryEndsWhatIsBeingWritten(t *testing.T) {
 			s.hurry(time.Hour) // counts for nothing
 		})
 		start := time.Now()
-		_, _ = s.send(new(attempt), [][]byte{make([]byte, 20)})
+		_, _ = s.send([][]byte{make([]byte, 20)})
 		<-written
 		if after := time.Since(start); !errors.Is(s.err, os.ErrDeadlineExceeded) || after != 4*time.Second {
 			t.Errorf("after %v: %v, want the end after 4s", after, s.err)
@@ -110,7 +110,7 @@ func TestCloseLetsOutWhatWaits(t *testing.T) {
 	for pace, want := range map[time.Duration]int{50 * time.Millisecond: 10, 300 * time.Millisecond: 3} {
 		synctest.Test(t, func(t *testing.T) {
 			s, far, _ := pipe(10 * time.Second)
-			_, _ = s.send(new(attempt), [][]byte{make([]byte, 10)})
+			_, _ = s.send([][]byte{make([]byte, 10)})
 			s.close()
 			if got := take(far, pace); got != want {
 				t.Errorf("a peer that takes a byte each %v got %d, want %d", pace, got, want)
@@ -124,12 +124,12 @@ func TestCloseLetsOutWhatWaits(t *testing.T) {
 func TestNothingFollowsTheLastFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, far, _ := pipe(10 * time.Second)
-		_, _ = s.send(new(attempt), [][]byte{[]byte("frame ")})
+		_, _ = s.send([][]byte{[]byte("frame ")})
 		s.answer([]byte("pong "))
 		s.seal([]byte("last"))
 		s.seal([]byte("another"))
 		s.answer([]byte("pong"))
-		if _, err := s.send(new(attempt), [][]byte{[]byte("frame")}); !errors.Is(err, errSealed) {
+		if _, err := s.send([][]byte{[]byte("frame")}); !errors.Is(err, errSealed) {
 			t.Errorf("a frame after the end: %v", err)
 		}
 		s.close()
@@ -176,6 +176,95 @@ func connected(t testing.TB) (near, far *net.TCPConn) {
 	return near, far
 }
 
+// TestNothingIsWrittenTooLate: the end that hurry sets is that of every write, also
+// of one that need not wait.
+func TestNothingIsWrittenTooLate(t *testing.T) {
+	near, far := connected(t)
+	s := newSocket(near, nil, time.Minute, func() {})
+	s.hurry(-time.Second)
+	if _, err := s.send([][]byte{[]byte("late")}); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a frame after the end: %v", err)
+	}
+	s.close()
+	if got, err := io.ReadAll(far); len(got) > 0 || err != nil {
+		t.Errorf("the peer got %q, %v", got, err)
+	}
+}
+
+// TestClosedDescriptorIsLeftAlone: when a socket is closed, its descriptor is soon
+// that of a stranger, whom nothing concerns that is still handed in.
+func TestClosedDescriptorIsLeftAlone(t *testing.T) {
+	for name, end := range map[string]func(s *socket, far *net.TCPConn){
+		"closed": func(s *socket, _ *net.TCPConn) { s.close() },
+		"cut":    func(s *socket, _ *net.TCPConn) { s.cut(errSilent) },
+		"late": func(s *socket, _ *net.TCPConn) {
+			s.hurry(-time.Second)
+			_, _ = s.send([][]byte{[]byte("late")})
+		},
+		"broken": func(s *socket, far *net.TCPConn) {
+			_ = far.SetLinger(0)
+			_ = far.Close()
+			_, _ = s.Read(make([]byte, 1)) // the peer's reset has come
+			_, _ = s.send([][]byte{[]byte("to nobody")})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			near, far := connected(t)
+			s := newSocket(near, nil, time.Minute, func() {})
+			end(s, far)
+			stranger, theirs := reusing(t, l, s.fd)
+
+			if all, err := s.send([][]byte{[]byte("frame")}); all || err == nil {
+				t.Errorf("a frame after the end: %v, %v", all, err)
+			}
+			s.answer([]byte("pong"))
+			s.seal([]byte("last"))
+			s.hurry(-time.Second)
+			s.close()
+			if s.taken() > s.total() {
+				t.Error("the peer has taken more than was handed in")
+			}
+			if _, err := stranger.Write([]byte("own")); err != nil {
+				t.Error(err)
+			}
+			_ = stranger.Close()
+			if got, err := io.ReadAll(theirs); string(got) != "own" {
+				t.Errorf("a stranger's peer got %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// reusing returns both ends of a connection whose near descriptor is fd, which is
+// free.
+func reusing(t *testing.T, l net.Listener, fd int) (near, far net.Conn) {
+	t.Helper()
+	for range 100 {
+		near, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+		switch fd {
+		case descriptor(near):
+			return near, far
+		case descriptor(far):
+			return far, near
+		}
+	}
+	t.Fatalf("no connection has the descriptor %d", fd)
+	return nil, nil
+}
+
 // TestFramesStayWhole has a writer and a control frame writer at one connection
 // whose small buffer is full most of the time. Each frame must arrive whole, in
 // the order of its sender.
@@ -192,14 +281,13 @@ func TestFramesStayWhole(t *testing.T) {
 	const frames, controls = 300, 1000
 	var sending sync.WaitGroup
 	sending.Go(func() {
-		var a attempt
 		for i := range frames {
 			for s.busy() {
 				<-written
 			}
 			// From nothing to more than the buffers hold, in one write of several.
 			large := numbered('F', i, i*97%60_000)
-			if _, err := s.send(&a, [][]byte{numbered('F', i, 3), large, numbered('F', i, 0)}); err != nil {
+			if _, err := s.send([][]byte{numbered('F', i, 3), large, numbered('F', i, 0)}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -265,11 +353,10 @@ func TestDeliveryAllocatesNothing(t *testing.T) {
 	near, far := connected(t)
 	go func() { _, _ = io.Copy(io.Discard, far) }()
 	s := newSocket(near, nil, time.Minute, func() {})
-	var a attempt
 	batch := [][]byte{make([]byte, 300), nil, nil}
 	allocs := testing.AllocsPerRun(100, func() {
 		batch[1], batch[2] = batch[0][:10], batch[0][:20]
-		if all, err := s.send(&a, batch[:1+2*int(s.total()%2)]); !all || err != nil {
+		if all, err := s.send(batch[:1+2*int(s.total()%2)]); !all || err != nil {
 			t.Fatal(all, err)
 		}
 	})
@@ -287,12 +374,11 @@ func BenchmarkSend(b *testing.B) {
 		near, far := connected(b)
 		go func() { _, _ = io.Copy(io.Discard, far) }()
 		s := newSocket(near, nil, time.Minute, func() {})
-		var a attempt
 		batch := make([][]byte, 1)
 		b.ReportAllocs()
 		for b.Loop() {
 			batch[0] = frame
-			if _, err := s.send(&a, batch); err != nil {
+			if _, err := s.send(batch); err != nil {
 				b.Fatal(err)
 			}
 			for s.busy() { // the peer is slower than we are

@@ -49,7 +49,7 @@ func (s *Server) openEvents(c *call, st *stream) (opened bool, err error) {
 	c.w.status = http.StatusOK
 	st.socket = newSocket(h.conn, nil, s.options.WriteTimeout, st.sub.Signal)
 	// Before the writer comes to it. An error is the socket's, and ends the stream.
-	_, _ = st.socket.send(new(attempt), [][]byte{c.eventHead()})
+	_, _ = st.socket.send([][]byte{c.eventHead()})
 	s.begin(st)
 	go s.readEvents(st)
 	return true, nil

@@ -75,9 +75,8 @@ type writer struct {
 	running bool
 
 	// The goroutine's own.
-	due     []*hub.Sub
-	batch   hub.Batch
-	attempt attempt
+	due   []*hub.Sub
+	batch hub.Batch
 }
 
 // batchBytes bounds what is taken from the hub for a stream at a time, and with it
@@ -126,7 +125,7 @@ func (w *writer) serve(st *stream) {
 		st.socket.cut(errSilent)
 		return
 	}
-	all, err := st.socket.send(&w.attempt, b.Frames)
+	all, err := st.socket.send(b.Frames)
 	if err != nil {
 		return // its reader has been told
 	}
