@@ -2,6 +2,7 @@ package api
 
 import (
 	"net"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -43,7 +44,7 @@ func descriptor(conn net.Conn) int {
 func writeNow(fd int, frames [][]byte) (n int, err error) {
 	for {
 		if len(frames) == 1 {
-			n, err = unix.Write(fd, frames[0])
+			n, err = sendNow(fd, frames[0])
 		} else {
 			n, err = unix.Writev(fd, frames)
 		}
@@ -57,6 +58,18 @@ func writeNow(fd int, frames [][]byte) (n int, err error) {
 			return 0, err
 		}
 	}
+}
+
+// sendNow is one send(2) of b. The scheduler is not told of it. It would look for
+// something else to do meanwhile, again and again while a writer walks along its
+// streams, and that takes longer than a call which waits for nothing.
+func sendNow(fd int, b []byte) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
+		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // untaken returns how many bytes written to the connection its peer has not

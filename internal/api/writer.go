@@ -83,11 +83,19 @@ type writer struct {
 // what a stalled one keeps alive. One frame more may be taken.
 const batchBytes = 64 << 10
 
+// giveWay is after how many streams a writer lets others have the processor. The
+// scheduler takes it from nobody who makes no call that it is told of, see sendNow,
+// before ten milliseconds are over, and requests would wait that long.
+const giveWay = 32
+
 func (w *writer) run(ws *writers) {
 	for range w.feed.Wake() {
 		w.due = w.feed.Begin(w.due[:0])
-		for _, sub := range w.due {
+		for i, sub := range w.due {
 			w.serve(sub.Owner().(*stream))
+			if i%giveWay == giveWay-1 {
+				runtime.Gosched()
+			}
 		}
 		clear(w.due)
 		w.feed.End()
