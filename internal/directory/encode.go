@@ -102,9 +102,9 @@ func (c *codec) encode(e *DeltaEntry, encoded *[]byte) error {
 	return nil
 }
 
-// share gives to encoded, which have the right lengths, the entries of a piece.
-// Behind a byte of punctuation each stands where it does in the piece, which may
-// have moved while it was written.
+// share sets encoded, whose lengths are right, to where the entries of a piece
+// stand, each behind one byte of punctuation. The piece may have moved while it was
+// written.
 func share(piece []byte, encoded [][]byte) {
 	end := 0
 	for i := range encoded {
