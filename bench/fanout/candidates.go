@@ -25,6 +25,7 @@ const (
 	gatewayName    = "gateway"
 	deflatedName   = "gateway, compressed"
 	rawName        = "raw limit"
+	pastName       = "raw limit, past the scheduler"
 	centrifugeName = "centrifuge"
 	gatheringName  = "centrifuge, gathering"
 	textbookName   = "textbook hub"
@@ -73,11 +74,11 @@ func (s *subject) open(o crowd.Options) (*crowd.Crowd, error) {
 	return crowd.Start(o)
 }
 
-// candidates lists all, the limit first and the gateway next.
+// candidates lists all, the limit first and the gateway next, but for those that stand for another in one figure.
 func candidates() []candidate {
 	list := []candidate{peer(rawName), theGatewayItself(gatewayName, false)}
 	for _, p := range peers.All() {
-		if p.Name != rawName && p.Name != gatheringName {
+		if !slices.Contains([]string{rawName, pastName, gatheringName}, p.Name) {
 			list = append(list, peer(p.Name))
 		}
 	}
@@ -92,6 +93,15 @@ func (b *bench) candidates() (list []candidate) {
 		}
 	}
 	return list
+}
+
+// beside puts the peer called name behind the candidate that it stands for, if that is measured.
+func beside(list []candidate, standsFor, name string) []candidate {
+	at := slices.IndexFunc(list, func(c candidate) bool { return c.name == standsFor })
+	if at < 0 {
+		return list
+	}
+	return slices.Insert(list, at+1, peer(name))
 }
 
 // theGatewayItself is the real program on a data folder of its own, with its defaults.
@@ -191,7 +201,7 @@ func runPeer(ctx context.Context, args []string) error {
 // candidatesSection says what each of them is.
 func (b *bench) candidatesSection() report.Section {
 	s := report.Section{Title: "Candidates"}
-	for _, c := range b.saturationCandidates() {
+	for _, c := range beside(b.saturationCandidates(), rawName, pastName) {
 		s.Notes = append(s.Notes, fmt.Sprintf("**%s**: %s.", c.name, c.about))
 	}
 	return s

@@ -112,7 +112,7 @@ func TestRun(t *testing.T) {
 	for _, f := range got.Samples.Failures {
 		t.Errorf("%s failed in %s: %s", f.Candidate, f.Figure, f.Error)
 	}
-	if n := len(got.Samples.Samples); n != 4+5+3*4+4+1 {
+	if n := len(got.Samples.Samples); n != 5+5+3*4+4+1 {
 		t.Errorf("there are %d samples", n)
 	}
 	for _, s := range got.Samples.Samples {

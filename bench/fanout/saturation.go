@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/replication-gateway/gateway/bench/fanout/internal/crowd"
@@ -30,11 +29,7 @@ func (b *bench) saturation(ctx context.Context) error {
 
 // saturationCandidates are all, and centrifuge once more as it is set up for high rates.
 func (b *bench) saturationCandidates() []candidate {
-	list := b.candidates()
-	if at := slices.IndexFunc(list, func(c candidate) bool { return c.name == centrifugeName }); at >= 0 {
-		list = slices.Insert(list, at+1, peer(gatheringName))
-	}
-	return list
+	return beside(b.candidates(), centrifugeName, gatheringName)
 }
 
 func (b *bench) saturate(ctx context.Context, s *subject) (_ map[string]float64, err error) {

@@ -26,7 +26,7 @@ type Peer struct {
 
 // All lists the peers, the limit first.
 func All() []Peer {
-	return []Peer{rawPeer, centrifugePeer, gatheringPeer, gorillaPeer, natsPeer, textbookPeer, serialPeer}
+	return []Peer{rawPeer, pastSchedulerPeer, centrifugePeer, gatheringPeer, gorillaPeer, natsPeer, textbookPeer, serialPeer}
 }
 
 // Options sets up a peer.

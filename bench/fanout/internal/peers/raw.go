@@ -5,7 +5,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,11 +14,19 @@ import (
 
 var rawPeer = Peer{
 	Name: "raw limit",
-	About: "plain TCP, no handshake: one send(2) of ready, framed bytes to each socket, one after the other, in one goroutine and without " +
-		"telling Go's scheduler; nothing is kept of a subscriber but its descriptor; a long state goes to 16 joiners at a time, from one " +
+	About: "plain TCP, no handshake: one write(2) of ready, framed bytes to each socket, one after the other, in one goroutine; " +
+		"nothing is kept of a subscriber but its descriptor; a long state goes to 16 joiners at a time, from one " +
 		"buffer through small ones of the kernel, which is the fastest way. What the kernel costs, and nothing else",
 	Dialect: crowd.Bare,
-	start:   startRaw,
+	start:   func(Options) (*fanout, error) { return startRaw(unix.Write) },
+}
+
+var pastSchedulerPeer = Peer{
+	Name: "raw limit, past the scheduler",
+	About: "the raw limit with a send(2) of which Go's scheduler is not told, as is the gateway's. To be told of a write costs a tenth " +
+		"of it or more, and is what a program pays that writes as the libraries do",
+	Dialect: crowd.Bare,
+	start:   func(Options) (*fanout, error) { return startRaw(sendNow) },
 }
 
 // A long state is written to a few joiners at a time, through small buffers of the kernel: what lies in its buffers then
@@ -32,8 +39,9 @@ const (
 // rawFanout writes ready bytes to sockets.
 type rawFanout struct {
 	listener net.Listener
-	state    atomic.Pointer[[]byte] // a frame
-	writing  chan struct{}          // holds one for each joiner that is being written to
+	write    func(fd int, b []byte) (int, error) // does not wait
+	state    atomic.Pointer[[]byte]              // a frame
+	writing  chan struct{}                       // holds one for each joiner that is being written to
 
 	mu    sync.Mutex
 	conns []rawConn
@@ -45,12 +53,12 @@ type rawConn struct {
 	fd       int
 }
 
-func startRaw(Options) (*fanout, error) {
+func startRaw(write func(int, []byte) (int, error)) (*fanout, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	f := &rawFanout{listener: listener, writing: make(chan struct{}, rawAtOnce)}
+	f := &rawFanout{listener: listener, write: write, writing: make(chan struct{}, rawAtOnce)}
 	_ = f.setState([]byte(emptyState))
 	go f.accept()
 	return &fanout{addr: listener.Addr().String(), publish: f.publish, setState: f.setState, close: f.close}, nil
@@ -100,7 +108,7 @@ func (f *rawFanout) publish(delta []byte) error {
 	defer f.mu.Unlock()
 	kept := f.conns[:0]
 	for _, c := range f.conns {
-		if n, errno := sendNow(c.fd, framed); errno != 0 || n < len(framed) {
+		if n, err := f.write(c.fd, framed); err != nil || n < len(framed) {
 			c.Close()
 			continue
 		}
@@ -111,11 +119,14 @@ func (f *rawFanout) publish(delta []byte) error {
 	return nil
 }
 
-// sendNow is one send(2) that waits for nothing. The scheduler is not told of it, which would make each of them dearer.
-func sendNow(fd int, b []byte) (int, syscall.Errno) {
+// sendNow is one send(2) that waits for nothing.
+func sendNow(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)),
 		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-	return int(n), errno
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 func (f *rawFanout) close() {
