@@ -12,8 +12,11 @@ import (
 // not be read again.
 func EncodeCommit(entries []DeltaEntry) (Commit, [][]byte, error) {
 	encode := encodeFew
-	if len(entries) >= many {
+	switch {
+	case len(entries) >= many:
 		encode = encodeMany
+	case len(entries) > few:
+		encode = encodeLong
 	}
 	encoded := make([][]byte, len(entries))
 	record, err := encode(entries, encoded)
@@ -22,6 +25,9 @@ func EncodeCommit(entries []DeltaEntry) (Commit, [][]byte, error) {
 	}
 	return Commit{SeqNo: entries[0].SeqNo, Entries: entries, Encoded: encoded}, record, nil
 }
+
+// few is how many entries fit as a rule into the memory that is kept to write into.
+const few = maxScratch / likelyEntry
 
 // encodeFew encodes entries as a JSON array in one piece, of which encoded gets
 // the part of each.
@@ -41,10 +47,19 @@ func encodeFew(entries []DeltaEntry, encoded [][]byte) ([][]byte, error) {
 	return [][]byte{piece}, nil
 }
 
-// many is how many entries are worth a second processor, and several pieces.
+// encodeLong is encodeFew in several pieces.
+func encodeLong(entries []DeltaEntry, encoded [][]byte) ([][]byte, error) {
+	record, err := encodePieces('[', entries, encoded)
+	if err != nil {
+		return nil, err
+	}
+	return closed(record), nil
+}
+
+// many is how many entries are worth a second processor.
 const many = 4096
 
-// encodeMany is encodeFew on two processors and in several pieces.
+// encodeMany is encodeLong on two processors.
 func encodeMany(entries []DeltaEntry, encoded [][]byte) ([][]byte, error) {
 	half := len(entries) / 2
 	var second [][]byte
@@ -58,14 +73,18 @@ func encodeMany(entries []DeltaEntry, encoded [][]byte) ([][]byte, error) {
 	if err := errors.Join(err, <-beside); err != nil {
 		return nil, err
 	}
-	record = append(record, second...)
+	return closed(append(record, second...)), nil
+}
+
+// closed closes the array that a record in pieces is.
+func closed(record [][]byte) [][]byte {
 	last := &record[len(record)-1]
 	*last = append(*last, ']')
-	return record, nil
+	return record
 }
 
 const (
-	// pieceRoom is the memory in bytes that a piece of a long record gets. One
+	// pieceRoom is the memory in bytes that a piece of a long record gets at most. One
 	// that is as long as the record would be new to the process nearly always, and
 	// touching new memory takes longer than writing to it.
 	pieceRoom = 256 << 10
@@ -73,11 +92,14 @@ const (
 	pieceRest = 4 << 10
 )
 
-// encodePieces encodes a stretch of a record, which begins with lead.
+// encodePieces encodes a stretch of a record, which begins with lead. A piece gets
+// no more room than what is left to write is likely to take.
 func encodePieces(lead byte, entries []DeltaEntry, encoded [][]byte) (pieces [][]byte, err error) {
+	each := likelyEntry
 	for len(entries) > 0 {
-		c, n := codec{buf: make([]byte, 0, pieceRoom)}, 0
-		for ; n < len(entries) && len(c.buf) <= pieceRoom-pieceRest; n++ {
+		room := min(pieceRoom, len(entries)*each+pieceRest)
+		c, n := codec{buf: make([]byte, 0, room)}, 0
+		for ; n < len(entries) && len(c.buf) <= room-pieceRest; n++ {
 			c.punctuation(lead)
 			if err := c.encode(&entries[n], &encoded[n]); err != nil {
 				return nil, err
@@ -86,6 +108,7 @@ func encodePieces(lead byte, entries []DeltaEntry, encoded [][]byte) (pieces [][
 		}
 		share(c.buf, encoded[:n])
 		pieces = append(pieces, c.buf)
+		each = len(c.buf)/n + 8
 		entries, encoded = entries[n:], encoded[n:]
 	}
 	return pieces, nil

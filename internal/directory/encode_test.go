@@ -13,8 +13,8 @@ func encodeWhole(entries []DeltaEntry) (Commit, []byte, error) {
 	return commit, bytes.Join(record, nil), err
 }
 
-// Two processors write in pieces what one does in one, also where an entry does
-// not fit into its piece.
+// One processor and two write in pieces what one does in one, also where an entry
+// does not fit into its piece.
 func TestManyEntriesAreEncodedAsFew(t *testing.T) {
 	short, long := &Node{NodeID: 1, Hostname: "a"}, &Node{NodeID: 2, Hostname: strings.Repeat("long", 100)}
 	huge := &Node{NodeID: 3, Hostname: strings.Repeat("huge", pieceRoom/4)}
@@ -33,6 +33,9 @@ func TestManyEntriesAreEncodedAsFew(t *testing.T) {
 		"less in both":            list(long, short, short, short),
 		"longer than their piece": append(append(list(short, short), putOf(7, huge), putOf(7, huge)), list(long)...),
 		"one of them at the end":  append(list(short, short), putOf(7, huge)),
+		"short ones, one alone":   list(short)[:few+1],
+		"long ones, one alone":    list(long),
+		"a piece's worth, alone":  append(list(long), putOf(7, huge), putOf(7, short)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := make([][]byte, len(entries))
