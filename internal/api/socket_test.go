@@ -163,6 +163,13 @@ func connected(t testing.TB) (near, far *net.TCPConn) {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	return connectedBy(t, l)
+}
+
+// connectedBy is connected for a listener that is there. The near end is the one that
+// it accepted.
+func connectedBy(t testing.TB, l net.Listener) (near, far *net.TCPConn) {
+	t.Helper()
 	dialed, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -245,15 +252,7 @@ func TestClosedDescriptorIsLeftAlone(t *testing.T) {
 func reusing(t *testing.T, l net.Listener, fd int) (near, far net.Conn) {
 	t.Helper()
 	for range 100 {
-		near, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		far, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+		near, far := connectedBy(t, l)
 		switch fd {
 		case descriptor(near):
 			return near, far
