@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/replication-gateway/gateway/bench/fanout/internal/crowd"
@@ -147,8 +148,10 @@ func (b *bench) steadySections() []report.Section {
 			report.Spread(get("resident_kb"), report.Number),
 			share(get("exact_streams"), b.Subscribers))
 	}
-	s.Notes = append(b.failed(steadyFigure), fmt.Sprintf("The limit that the aims are judged by tells Go's scheduler of each write, as a write of any library "+
-		"does. The gateway does not tell it, and takes %s of the CPU of a limit that does not either.",
-		report.Number(b.ratio(steadyFigure, gatewayName, pastName, "cpu_micros"))))
+	s.Notes = b.failed(steadyFigure)
+	if ratio := b.ratio(steadyFigure, gatewayName, pastName, "cpu_micros"); !math.IsNaN(ratio) {
+		s.Notes = append(s.Notes, fmt.Sprintf("The limit that the aims are judged by tells Go's scheduler of each write, as a write of any library "+
+			"does. The gateway does not tell it, and takes %s of the CPU of a limit that does not either.", report.Number(ratio)))
+	}
 	return []report.Section{s}
 }
