@@ -26,12 +26,13 @@ const listOfBody = 2
 
 // decoder decodes what a request brings, and gathers the faults of it.
 type decoder struct {
-	in     *jsontext.Decoder
-	faults *faults
-	large  bool              // in has read something large
-	piece  bytes.Buffer      // what decodeBytes decodes
-	words  map[string]string // strings that stand in lists, for those after to share
-	texts  []string          // to be pointed at
+	in      *jsontext.Decoder
+	faults  *faults
+	large   bool         // in has read something large
+	piece   bytes.Buffer // what decodeBytes decodes
+	words   words
+	entries *entryReader // when there were entries
+	odd     *decoder     // for entries that entries does not take
 
 	// Of the value being decoded.
 	size    int64 // in bytes, or -1
@@ -52,6 +53,9 @@ func (d *decoder) free() {
 	if !d.large {
 		parsers.Put(d.in) // with a buffer for the longest string that there was
 	}
+	if d.odd != nil {
+		d.odd.free()
+	}
 }
 
 // decode reads one JSON value of so many bytes, -1 for unknown, from r into v, a
@@ -63,6 +67,15 @@ func (d *decoder) free() {
 //
 // A null stands for a member that was left out.
 func (d *decoder) decode(r io.Reader, size int64, v any, base string, maxList int) error {
+	if err := d.read(r, size, v, base, maxList); err != nil {
+		return err
+	}
+	validateInto(v, base, d.faults)
+	return nil
+}
+
+// read is decode without the check of what was read.
+func (d *decoder) read(r io.Reader, size int64, v any, base string, maxList int) error {
 	d.in.Reset(r)
 	d.size, d.base, d.maxList = size, base, maxList
 	d.large = d.large || size < 0 || size > maxSmallBody
@@ -78,7 +91,6 @@ func (d *decoder) decode(r io.Reader, size int64, v any, base string, maxList in
 	} else if err != io.EOF {
 		return malformed(err)
 	}
-	validateInto(v, base, d.faults)
 	return nil
 }
 
@@ -105,7 +117,6 @@ func malformed(err error) error {
 
 var (
 	timeType = reflect.TypeFor[directory.Time]()
-	textType = reflect.TypeFor[string]()
 	rawType  = reflect.TypeFor[jsontext.Value]()
 )
 
@@ -121,7 +132,7 @@ func (d *decoder) value(v reflect.Value) error {
 	case kind == 'n':
 		return d.in.SkipValue()
 	case v.Kind() == reflect.Pointer:
-		v.Set(d.pointee(v.Type().Elem()))
+		v.Set(reflect.New(v.Type().Elem()))
 		return d.value(v.Elem())
 	case v.Type() == timeType:
 		return d.time(kind, v)
@@ -151,21 +162,6 @@ func (d *decoder) value(v reflect.Value) error {
 		return d.number(kind, v)
 	}
 	panic("api: a body with a " + v.Kind().String())
-}
-
-// pointee returns a pointer to a new value. Strings are many and live as long as the
-// request, so they get their memory together.
-func (d *decoder) pointee(t reflect.Type) reflect.Value {
-	const together = 64
-	if t != textType || d.in.StackDepth() <= listOfBody {
-		return reflect.New(t)
-	}
-	if len(d.texts) == 0 {
-		d.texts = make([]string, together)
-	}
-	p := &d.texts[0]
-	d.texts = d.texts[1:]
-	return reflect.ValueOf(p)
 }
 
 // mismatch skips a value that should have been something else.
@@ -270,41 +266,41 @@ func (d *decoder) element(v reflect.Value) error {
 		return d.skip("type", "must not be null")
 	case kind == '"' && v.Kind() == reflect.String:
 		return d.word(v)
+	case kind == '{' && v.Type() == entryType:
+		return d.entry(v.Addr().Interface().(*directory.DirectoryEntry))
 	}
 	return d.value(v)
 }
 
-// maxWords bounds how many strings are kept for others to share, and
-// maxWord how long they are in bytes.
-const (
-	maxWords = 4096
-	maxWord  = 128
-)
+// entry reads an entry of a directory sync.
+func (d *decoder) entry(e *directory.DirectoryEntry) error {
+	raw, err := d.in.ReadValue()
+	if err != nil {
+		return err
+	}
+	if d.entries == nil {
+		d.entries = &entryReader{words: &d.words}
+	}
+	if d.entries.read(raw, e) {
+		return nil
+	}
+	if d.odd == nil {
+		d.odd = newDecoder(d.faults)
+	}
+	*e = directory.DirectoryEntry{}
+	d.odd.piece = *bytes.NewBuffer(raw)
+	return d.odd.read(&d.odd.piece, int64(len(raw)), e, d.base+shorten(d.in.StackPointer()), maxListed)
+}
 
-// word reads a string of a list. The groups of a directory are few and stand
-// with everybody, so equal ones share their memory.
+// word reads a string of a list.
 func (d *decoder) word(v reflect.Value) error {
 	raw, err := d.in.ReadValue()
 	if err != nil {
 		return err
 	}
-	if known, ok := d.words[string(raw)]; ok {
-		v.SetString(known)
-		return nil
-	}
-	b, err := jsontext.AppendUnquote(nil, raw)
-	if err != nil {
-		return err
-	}
-	text := string(b)
-	if len(raw) <= maxWord && len(d.words) < maxWords {
-		if d.words == nil {
-			d.words = make(map[string]string)
-		}
-		d.words[string(raw)] = text
-	}
+	text, err := d.words.text(raw)
 	v.SetString(text)
-	return nil
+	return err
 }
 
 func (d *decoder) object(kind jsontext.Kind, v reflect.Value) error {
@@ -341,8 +337,8 @@ func (d *decoder) name() ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case bytes.IndexByte(raw, '\\') >= 0:
-		return jsontext.AppendUnquote(nil, raw)
+	case hasEscapes(raw):
+		return appendText(nil, raw)
 	}
 	return raw[1 : len(raw)-1], nil
 }

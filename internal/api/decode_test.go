@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -80,6 +81,41 @@ func TestWhatIsEncodedIsDecodedTheSame(t *testing.T) {
 		}
 		if again, _ := jsonv2.Marshal(got); !bytes.Equal(again, sent) {
 			t.Fatalf("got  %s\nwant %s", again, sent)
+		}
+	})
+}
+
+// An entry that has something unknown goes another way through the decoder, and is
+// read the same but for that.
+func TestEntriesAreReadAlikeEitherWay(t *testing.T) {
+	blank := regexp.MustCompile(`[{},:\[\]]`)
+	rapid.Check(t, func(t *rapid.T) {
+		var plain, odd directory.DirectorySyncRequest
+		fields := []string{`"external_id":"A\u00e9\"b"`, `"display_name":"\ud83d\ude00 \\ \/"`, `"email":"é@b.example"`, `"groups":["x","a\tb","x"]`,
+			`"role":"owner"`, `"disabled":true`}
+		for i, other := range []string{`null`, `null`, `""`, `[]`, `null`, `false`} {
+			if name, _, _ := strings.Cut(fields[i], ":"); rapid.Bool().Draw(t, "other") {
+				fields[i] = name + ":" + other
+			}
+		}
+		chosen := rapid.Permutation(fields).Draw(t, "fields")[:rapid.IntRange(0, len(fields)).Draw(t, "how many")]
+		space := rapid.StringMatching(`[ \t\n\r]{0,2}`).Draw(t, "space")
+		with := func(more ...string) []byte {
+			entry := "{" + strings.Join(append(slices.Clone(chosen), more...), ",") + "}"
+			entry = blank.ReplaceAllString(entry, space+"$0"+space) // none of these is in a string
+			return []byte(`{"network_id":1,"entries":[{"external_id":"first"},` + entry + `]}`)
+		}
+		before, err := api.Decode(with(), &plain, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := api.Decode(with(`"odd":1`), &odd, 10)
+		if want := slices.Insert(before, 0, "/entries/1/odd unknown-field"); err != nil || !slices.Equal(after, want) {
+			t.Fatalf("%s: %q, %v, want %q", with(), after, err, want)
+		}
+		a, _ := jsonv2.Marshal(plain)
+		if b, _ := jsonv2.Marshal(odd); !bytes.Equal(a, b) {
+			t.Fatalf("%s:\nby itself      %s\nbeside the odd %s", with(), a, b)
 		}
 	})
 }
