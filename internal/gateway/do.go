@@ -122,11 +122,12 @@ const awaitAtMost = 5 * time.Second
 // after five seconds.
 func (g *Gateway) Await(ctx context.Context, p directory.Position) error {
 	return g.awaitAdvance(ctx, awaitAtMost, ErrPositionNotReached, func() (bool, error) {
-		err := g.Lineage().Locate(p, g.shown.Load().position.SeqNo)
+		shown := g.shown.Load().position.SeqNo
+		err := g.Lineage().Locate(p, shown)
 		if errors.Is(err, directory.ErrUnknownEpoch) && !g.standby.Load() {
 			return false, ErrPositionNotReached // a standby may hear of it
 		}
-		return err == nil, nil
+		return err == nil && shown >= p.SeqNo, nil // of an epoch that has ended, not all may be shown yet
 	})
 }
 

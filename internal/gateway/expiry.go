@@ -18,6 +18,12 @@ const (
 // expireReceipts deletes stored answers as they expire, by a command like any
 // other, until the gateway closes. A standby leaves that to its primary.
 func (g *Gateway) expireReceipts() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		defer cancel() // closing does not wait for standbys
+		<-g.closing
+	}()
 	sleep := g.untilExpiry()
 	for {
 		timer := time.NewTimer(sleep)
@@ -30,8 +36,8 @@ func (g *Gateway) expireReceipts() {
 		if sleep = g.untilExpiry(); sleep > 0 {
 			continue
 		}
-		_, _, err := Do(context.Background(), g, gatewayActor, directory.ExpireReceipts{})
-		if errors.Is(err, ErrClosed) || errors.Is(err, ErrStorageFailed) {
+		_, _, err := Do(ctx, g, gatewayActor, directory.ExpireReceipts{})
+		if g.closes() || errors.Is(err, ErrClosed) || errors.Is(err, ErrStorageFailed) {
 			return
 		}
 		if err != nil {

@@ -59,7 +59,6 @@ type Gateway struct {
 	durable, shown atomic.Pointer[version]
 	showing        sync.Mutex
 	pending        []*version // durable and not shown yet, ascending; guarded by showing
-	pendingBytes   int        // likewise, of their commits
 	standbys       standbys
 	landmarks      landmarks
 

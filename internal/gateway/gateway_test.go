@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -224,6 +225,34 @@ func TestClosedGatewayTakesNoCommands(t *testing.T) {
 	if err := g.Ready(); !errors.Is(err, gateway.ErrClosed) {
 		t.Errorf("Ready: %v, want ErrClosed", err)
 	}
+}
+
+// A position is reached when all up to it may be shown, also one of an epoch that has
+// ended.
+func TestAwaitOfAnEpochThatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		primary := open(t, t.TempDir(), wal.OSFS)
+		defer primary.Close()
+		g := open(t, t.TempDir(), wal.OSFS, func(o *gateway.Options) { o.Standby = true })
+		defer g.Close()
+		state, _ := primary.State()
+		first := mustPutNode(t, primary, 1).Position
+		var record []byte
+		err := errors.Join(
+			primary.Records(0, func(r []byte) error { record = bytes.Clone(r); return nil }),
+			g.Adopt(state, primary.Lineage(), false),
+			g.Replicate(1, [][]byte{record}, 0),
+			g.EnterEpoch("later"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Await(t.Context(), first); !errors.Is(err, gateway.ErrPositionNotReached) {
+			t.Errorf("%v, of which nothing may be shown: %v, want ErrPositionNotReached", first, err)
+		}
+		if err := errors.Join(g.Commit(1), g.Await(t.Context(), first)); err != nil {
+			t.Errorf("%v, which is shown: %v", first, err)
+		}
+	})
 }
 
 func TestAwait(t *testing.T) {

@@ -41,13 +41,24 @@ type SubscribeOptions struct {
 // Subscribe opens a stream. It is the caller's to read, and to end with
 // Unsubscribe. The error is hub.ErrFull, hub.ErrNoState or hub.ErrClosed.
 func (g *Gateway) Subscribe(o SubscribeOptions) (*hub.Sub, error) {
+	for {
+		lineage := g.Lineage()
+		sub, err := g.subscribe(o, lineage)
+		if err != nil || lineage.Current() == g.Lineage().Current() {
+			return sub, err
+		}
+		g.hub.RemoveSub(sub) // it was judged by the epoch before
+	}
+}
+
+func (g *Gateway) subscribe(o SubscribeOptions, lineage directory.Lineage) (*hub.Sub, error) {
 	opts := hub.SubOptions{Class: hub.Class(o.View.String())}
 	if o.Resume != nil {
 		opts.Resume, opts.Since = true, o.Resume.SeqNo
-		opts.Reason = g.refusal(*o.Resume)
+		opts.Reason = refusal(lineage, *o.Resume)
 	}
 	if o.View.Role() == directory.AccessReplica {
-		lineage, err := json.Marshal(g.Lineage())
+		lineage, err := json.Marshal(lineage)
 		if err != nil {
 			return nil, err
 		}
@@ -60,8 +71,8 @@ func (g *Gateway) Subscribe(o SubscribeOptions) (*hub.Sub, error) {
 
 // refusal says why a position is not on the lineage, or nothing. Whether the
 // newest epoch has got that far is for the hub to say, which knows its end.
-func (g *Gateway) refusal(p directory.Position) string {
-	err := g.Lineage().Locate(p, p.SeqNo)
+func refusal(lineage directory.Lineage, p directory.Position) string {
+	err := lineage.Locate(p, p.SeqNo)
 	switch {
 	case errors.Is(err, directory.ErrUnknownEpoch):
 		return hub.UnknownEpoch

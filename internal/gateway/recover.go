@@ -22,10 +22,11 @@ func (g *Gateway) recover() error {
 		return err
 	}
 	r := replay{shown: g.shownBefore()}
+	from = min(from, r.shown) // all that waits to be shown is in the window, however much that is
 	if stored := g.log.Snapshots(); len(stored) > 0 {
 		r.stored = stored[0]
 	}
-	if r.state, err = g.loadState(min(from, r.shown)); err != nil {
+	if r.state, err = g.loadState(from); err != nil {
 		return err
 	}
 	base, loaded := r.state.SeqNo(), r.state.RowCount()

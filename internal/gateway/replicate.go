@@ -117,10 +117,11 @@ func (g *Gateway) Adopt(state *directory.State, lineage directory.Lineage, distr
 	v := g.versionOf(state)
 	g.durable.Store(v)
 	g.shown.Store(v)
-	g.pending, g.pendingBytes = nil, 0
+	g.pending = nil
 	g.snapshots.logged.Store(0)
 	if distrust || before != lineage.Current() {
 		g.hub.SetEpoch(lineage.Current())
+		g.standbys.clear() // what they have is of the other history
 	}
 	g.hub.Push(hubState(state))
 	g.advanced.fire()

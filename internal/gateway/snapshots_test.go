@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -358,6 +359,35 @@ func TestStoredAnswersSurviveRestartAndExpire(t *testing.T) {
 	if state, _ := g.State(); state.Receipt("k") != nil {
 		t.Error("the expired answer is still there")
 	}
+}
+
+// Expired answers are cleaned up by a command, whose acknowledgement by standbys does
+// not keep a gateway that closes.
+func TestClosingDoesNotWaitForCleanUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		g := open(t, dir, wal.OSFS)
+		mustDo(t, g, directory.PutNetwork{Network: directory.Network{NetworkID: 1, Enterprise: true}})
+		mustDo(t, g, directory.Once[directory.DirectorySyncResult]{ReceiptID: "k", BodyHash: "b",
+			Command: directory.SyncDirectory{Request: &directory.DirectorySyncRequest{NetworkID: 1}}})
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		g = open(t, dir, wal.OSFS, waits(1, time.Hour), func(o *gateway.Options) {
+			o.Clock = func() time.Time { return time.Now().Add(8 * 24 * time.Hour) }
+		})
+		synctest.Wait()
+		if state, at := g.Durable(); state.Receipt("k") != nil {
+			t.Fatalf("at %v the expired answer is still there", at)
+		}
+		before := time.Now()
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(before); took != 0 {
+			t.Errorf("closing took %v", took)
+		}
+	})
 }
 
 // A snapshot that cannot be written leaves writing and the log as they are.

@@ -26,11 +26,11 @@ type standbys struct {
 
 // Follower is a replica stream whose reader says what it has on disk.
 type Follower struct {
-	g   *Gateway
-	id  string
-	sub *hub.Sub
+	g  *Gateway
+	id string
 
 	// Guarded by standbys.mu.
+	sub   *hub.Sub // nil for one with an ID whose stream has ended
 	acked uint64
 	open  bool
 	since time.Time // when the stream began, or ended
@@ -66,6 +66,9 @@ func (g *Gateway) Unfollow(f *Follower) {
 	defer g.standbys.mu.Unlock()
 	f.open, f.since = false, time.Now()
 	delete(g.standbys.unnamed, f)
+	if f.id != "" {
+		f.sub = nil // f is kept for long
+	}
 }
 
 // Ack takes note that the reader has everything up to seqNo on disk.

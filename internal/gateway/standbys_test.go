@@ -259,6 +259,68 @@ func TestRestartShowsWhatWasAcknowledged(t *testing.T) {
 	}
 }
 
+// More may wait for standbys than the window holds: the last group went beyond it, and
+// tokens are made all the same. A restart goes on from there, and refuses more.
+func TestRestartWithMoreThanTheWindowWaiting(t *testing.T) {
+	for name, short := range map[string]func(*gateway.Options){
+		"commits": func(o *gateway.Options) { o.WindowCommits = 3 },
+		"bytes":   func(o *gateway.Options) { o.WindowBytes = 500 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			g := open(t, dir, wal.OSFS, waits(1, time.Millisecond), short)
+			for id := uint32(1); ; id++ {
+				_, err := putNode(t.Context(), g, id)
+				if errors.Is(err, gateway.ErrStandbysBehind) {
+					break
+				}
+				if !errors.Is(err, gateway.ErrNotReplicated) || id > 10 {
+					t.Fatalf("write %d: %v, want ErrNotReplicated, then ErrStandbysBehind", id, err)
+				}
+			}
+			for i := range 5 {
+				token := directory.CreateToken{Token: directory.Token{TokenID: fmt.Sprint(i), Role: directory.AccessViewer}}
+				if _, _, err := gateway.Do(t.Context(), g, "test", token); !errors.Is(err, gateway.ErrNotReplicated) {
+					t.Fatalf("a token: %v, want ErrNotReplicated", err)
+				}
+			}
+			_, last := g.Durable()
+			if err := g.Close(); err != nil {
+				t.Fatal(err)
+			}
+			g = open(t, dir, wal.OSFS, waits(1, time.Millisecond), short)
+			_, shown := g.State()
+			if _, durable := g.Durable(); shown.SeqNo != 0 || durable != last {
+				t.Errorf("after the restart %v is shown and %v durable, want 0 and %v", shown, durable, last)
+			}
+			if _, err := putNode(t.Context(), g, 99); !errors.Is(err, gateway.ErrStandbysBehind) {
+				t.Errorf("a write after the restart: %v, want ErrStandbysBehind", err)
+			}
+			_, f := standby(t, g, "a")
+			ack(t, f, g, last.SeqNo)
+			if _, shown := g.State(); shown != last {
+				t.Errorf("with all acknowledged %v is shown, want %v", shown, last)
+			}
+			if _, err := putNode(t.Context(), g, 99); !errors.Is(err, gateway.ErrNotReplicated) {
+				t.Errorf("a write with all acknowledged: %v, want ErrNotReplicated", err)
+			}
+		})
+	}
+}
+
+// What is refused when standbys are far behind is judged by what they lack, however
+// much has gone through while they never had quite all.
+func TestStandbysThatKeepUpAreNotFarBehind(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS, waits(1, time.Millisecond), func(o *gateway.Options) { o.WindowBytes = 1000 })
+	_, f := standby(t, g, "a")
+	for id := range uint32(30) {
+		if _, err := putNode(t.Context(), g, id+1); !errors.Is(err, gateway.ErrNotReplicated) {
+			t.Fatalf("write %d: %v, want ErrNotReplicated", id+1, err)
+		}
+		ack(t, f, g, uint64(id)) // all but this one
+	}
+}
+
 // A standby is listed with what it lacks, since when, also when it is gone.
 func TestStandbysAreListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -332,6 +394,33 @@ func TestAWriteIsNotTakenForOneOfAnotherHistory(t *testing.T) {
 			t.Errorf("got %v, want ErrNotReplicated", err)
 		}
 	})
+}
+
+// What followers of a standby acknowledged of a history that was given up counts for
+// nothing once the standby is promoted, also of one that has gone.
+func TestAcknowledgementsOfAnotherHistoryDoNotCount(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS, waits(1, time.Millisecond), func(o *gateway.Options) { o.Standby = true })
+	adopt := func(epoch string, seqNo uint64) {
+		t.Helper()
+		if err := g.Adopt(directory.NewLoader().State(seqNo), directory.Lineage{{Name: epoch}}, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	adopt("one", 100)
+	_, gone := standby(t, g, "gone")
+	ack(t, gone, g, 100)
+	g.Unfollow(gone)
+	adopt("other", 50)
+	if err := g.Promote("promoted"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := putNode(t.Context(), g, 1); !errors.Is(err, gateway.ErrNotReplicated) {
+		t.Errorf("a write that nobody has: %v, want ErrNotReplicated", err)
+	}
+	standby(t, g, "new")
+	if _, at := g.State(); at.SeqNo != 50 || g.Acks(51) != 0 {
+		t.Errorf("seq_no %d is shown and %d have 51, want 50 and none", at.SeqNo, g.Acks(51))
+	}
 }
 
 // A state is not written under the history of another that took its place.

@@ -28,9 +28,6 @@ func (g *Gateway) become(versions []*version, commits []hub.Commit, may uint64) 
 		g.landmarks.note(commits[0].SeqNo, time.Now())
 	}
 	g.pending = append(g.pending, versions...)
-	for i := range commits {
-		g.pendingBytes += commits[i].Bytes
-	}
 	return g.show(may, commits)
 }
 
@@ -59,7 +56,7 @@ func (g *Gateway) show(may uint64, commits []hub.Commit) error {
 		g.shown.Store(next)
 	}
 	if len(g.pending) == 0 {
-		g.pending, g.pendingBytes = nil, 0
+		g.pending = nil
 	}
 	if next != nil || len(commits) > 0 {
 		g.hub.PushDelta(hubState(g.shown.Load().state), commits...)
@@ -72,10 +69,8 @@ func (g *Gateway) show(may uint64, commits []hub.Commit) error {
 
 // standbysBehind reports whether what waits to be acknowledged fills the window.
 func (g *Gateway) standbysBehind() bool {
-	g.showing.Lock()
-	defer g.showing.Unlock()
-	waiting := g.durable.Load().position.SeqNo - g.shown.Load().position.SeqNo
-	return waiting >= uint64(g.options.WindowCommits) || g.pendingBytes >= g.options.WindowBytes
+	commits, bytes := g.hub.Waiting()
+	return commits >= g.options.WindowCommits || bytes >= g.options.WindowBytes
 }
 
 // fail ends writing: after a failed write or sync nothing on disk may be

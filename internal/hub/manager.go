@@ -195,6 +195,15 @@ func (m *Manager) DigestAt(seqNo uint64) (uint64, bool) {
 	return w.digest(seqNo), true
 }
 
+// Waiting returns how many commits wait to be seen by all, and how many bytes they
+// take in the window.
+func (m *Manager) Waiting() (commits, bytes int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := &m.window
+	return int(w.last() - m.state.SeqNo), w.end(w.last()) - w.end(m.state.SeqNo)
+}
+
 // Window returns the first and the last commit of the window; first is last+1
 // when it is empty. Positions from first-1 to last can be resumed.
 func (m *Manager) Window() (first, last uint64) {
