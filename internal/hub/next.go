@@ -236,7 +236,7 @@ func (m *Manager) read(s *Sub, b *Batch) []byte {
 		m.seats.done(s, p.bytes)
 	}
 	m.release(s)
-	if s.pinned && s.pos >= m.limit(s) {
+	if s.pinned && s.pos >= m.goal(s) {
 		m.unpin(s)
 	}
 	return frame
