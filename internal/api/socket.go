@@ -18,8 +18,9 @@ import (
 // they were. So an answer of the stream's reader never comes into the middle of a
 // frame of its writer.
 //
-// A peer that takes no byte for the timeout is cut. Deadlines live here, so that a
-// frame costs neither a context nor a timer.
+// A peer that takes no byte for the timeout is cut: its host neither makes room for
+// more nor acknowledges any of what it was sent. Deadlines live here, so that a frame
+// costs neither a context nor a timer.
 //
 // The first attempt at a frame goes straight to the descriptor: on the way through
 // conn lie the runtime's poller and its locks, which are all out of the processor's
@@ -46,6 +47,8 @@ type socket struct {
 	until    time.Time // after which nothing is written or read, zero while the stream goes on
 	handed   uint64    // bytes handed in
 	sent     uint64    // bytes taken by the kernel
+	seen     uint64    // while flushing: bytes that the peer had taken when it was last seen to take some
+	moved    time.Time // likewise: when that was
 }
 
 func newSocket(conn net.Conn, left []byte, timeout time.Duration, written func()) *socket {
@@ -126,6 +129,7 @@ func (s *socket) hand(frames [][]byte) (all bool, err error) {
 	s.waiting = append(s.waiting, frames...)
 	if !s.flushing {
 		s.flushing = true
+		s.seen, s.moved = s.accepted(), time.Now()
 		go s.flush()
 	}
 	return false, nil
@@ -162,6 +166,10 @@ const (
 	opaqueChunk = 16 << 10
 )
 
+// looks is how many times within its timeout a peer is looked at that makes no room.
+// The kernel wants much of it to be free before it says so.
+const looks = 8
+
 // flush writes what waits, until nothing does.
 func (s *socket) flush() {
 	for b := s.first(); b != nil; b = s.first() {
@@ -183,24 +191,28 @@ func (s *socket) first() []byte {
 		}
 		return nil
 	}
-	deadline := time.Now().Add(s.timeout)
+	most, patience := chunk, s.timeout/looks
+	if s.fd == noDescriptor {
+		most, patience = opaqueChunk, s.timeout // nothing is to be seen of it, and a write that was late may be the last
+	}
+	deadline := time.Now().Add(patience)
 	if !s.until.IsZero() && s.until.Before(deadline) {
 		deadline = s.until
 	}
 	_ = s.conn.SetWriteDeadline(deadline) // fails on a closed connection only, and so will the write
-	most := chunk
-	if s.fd == noDescriptor {
-		most = opaqueChunk
-	}
 	return s.waiting[0][:min(most, len(s.waiting[0]))]
 }
 
-// took notes what came of a write. A deadline that passed after some bytes were
-// taken is none that was missed.
+// took notes what came of a write. A deadline is missed by a peer that took nothing
+// for all of the timeout.
 func (s *socket) took(n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent += uint64(n)
+	now := time.Now()
+	if taken := s.accepted(); n > 0 || taken > s.seen {
+		s.seen, s.moved = taken, now
+	}
 	if s.waiting != nil {
 		s.waiting[0] = s.waiting[0][n:]
 		if len(s.waiting[0]) == 0 {
@@ -208,7 +220,7 @@ func (s *socket) took(n int, err error) {
 			s.waiting = s.waiting[1:]
 		}
 	}
-	if err != nil && (n == 0 || s.late() || !errors.Is(err, os.ErrDeadlineExceeded)) {
+	if err != nil && (now.Sub(s.moved) >= s.timeout || s.late() || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		s.fail(err)
 	}
 }
@@ -231,6 +243,11 @@ func (s *socket) total() uint64 {
 func (s *socket) taken() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.accepted()
+}
+
+// accepted is taken with the lock held.
+func (s *socket) accepted() uint64 {
 	if s.fd == noDescriptor || s.err != nil {
 		return s.sent
 	}
