@@ -3,6 +3,8 @@ package api
 import (
 	"net/mail"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxAddress is the longest e-mail address that mail can carry, in bytes.
@@ -17,8 +19,17 @@ func isAddress(s string) bool {
 	if isDotAtomAddress(s) {
 		return true
 	}
+	if strings.ContainsFunc(s, isUnseen) {
+		return false
+	}
 	a, err := mail.ParseAddress(s)
 	return err == nil && (a.Address == s || a.Name == "" && a.String() == "<"+s+">") // a local part may need quotes
+}
+
+// isUnseen reports whether r leaves no ink, as white space and control characters do.
+// Of those beyond ASCII the parser knows nothing.
+func isUnseen(r rune) bool {
+	return r >= utf8.RuneSelf && (unicode.IsSpace(r) || !unicode.IsGraphic(r))
 }
 
 // isDotAtomAddress recognises the addresses that nearly everybody has, two

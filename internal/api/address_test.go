@@ -38,6 +38,7 @@ func TestAddresses(t *testing.T) {
 		"alice@corp.example": true, "ä@b": true, "a@[1.2.3.4]": true, `"a b"@c`: true, `"a\"b"@c`: true,
 		"": false, "a": false, "a b@c": false, "A <a@b>": false, "<a@b>": false, "a@b (c)": false, `"a b" <a@b>`: false, "a@b, c@d": false,
 		` "a b"@c`: false, `"a b"@c (d)`: false,
+		"a@b\u00a0": false, "\u3000a@b": false, "a\u200b@b": false, "\ufeffa@b": false, "a\u202e@b": false, "a@b\u0085": false, "漢字@例え.テスト": true,
 	} {
 		if got := isAddress(s); got != want {
 			t.Errorf("%q: %v, want %v", s, got, want)

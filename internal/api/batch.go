@@ -10,8 +10,11 @@ import (
 	"github.com/replication-gateway/gateway/internal/gateway"
 )
 
-// maxOps is how many ops a batch may have.
-const maxOps = 10_000
+// Bounds of a batch: how many ops it may have, and bytes.
+const (
+	maxOps   = 10_000
+	maxBatch = 64 << 20
+)
 
 type batchBody struct {
 	Ops []opBody `json:"ops" validate:"required,min=1,dive"`
@@ -55,7 +58,7 @@ type batchResult struct {
 
 func (s *Server) batch(c *call) error {
 	var b batchBody
-	c.body(&b, s.options.MaxBody, maxOps)
+	c.body(&b, maxBatch, maxOps)
 	ops := make([]directory.Op, len(b.Ops))
 	d := newDecoder(&c.faults)
 	defer d.free()

@@ -225,13 +225,20 @@ func (d *decoder) list(kind jsontext.Kind, v reflect.Value) error {
 	}
 	start := d.in.InputOffset()
 	v.Set(reflect.MakeSlice(v.Type(), 0, 4))
-	limit := maxListed
-	if d.in.StackDepth() == listOfBody {
+	limit, own := maxListed, d.base == "" && d.in.StackDepth() == listOfBody
+	if own {
 		limit = d.maxList
 	}
 	for d.in.PeekKind() != ']' {
 		n := v.Len()
-		if n == limit {
+		switch {
+		case n < limit:
+		case !own: // the check of what was read finds it far too long
+			if err := d.in.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		default:
 			return fmt.Errorf("%w: more than %d elements at %q", errTooLarge, limit, d.base+shorten(d.in.StackPointer().Parent()))
 		}
 		if n == v.Cap() {

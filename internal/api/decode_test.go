@@ -39,6 +39,17 @@ func TestNamesMayBeEscaped(t *testing.T) {
 	}
 }
 
+// What is far too long in a list that is not the body's own is a fault, and no more of
+// it is kept than shows that.
+func TestListsWithinAreNotTooLarge(t *testing.T) {
+	groups := strings.Repeat(`"a",`, 100_001) + `"a"`
+	var r directory.DirectorySyncRequest
+	faults, err := api.Decode([]byte(`{"network_id":7,"entries":[{"external_id":"x","groups":[`+groups+`]},{"external_id":"y"}]}`), &r, 10)
+	if want := []string{"/entries/0/groups max"}; err != nil || !slices.Equal(faults, want) || len(*r.Entries[0].Groups) > 100_000 {
+		t.Errorf("got %q, %v, %d groups, want %q", faults, err, len(*r.Entries[0].Groups), want)
+	}
+}
+
 // requests draws directory syncs that are as they should be.
 var requests = rapid.Custom(func(t *rapid.T) directory.DirectorySyncRequest {
 	text := rapid.StringMatching(`[a-zé漢"\\/<]{1,12}`)

@@ -65,10 +65,14 @@ func (s *Server) getNetwork(c *call) error {
 	return c.answer(200, n)
 }
 
+// maxNetwork is the size in bytes of the body of a network, whose mappings may name
+// a thousand groups with a thousand characters each, however these are written.
+const maxNetwork = 16 << 20
+
 func (s *Server) putNetwork(c *call) error {
 	var b networkBody
 	id := c.networkID()
-	c.body(&b, maxSmallBody, maxListed)
+	c.body(&b, maxNetwork, maxListed)
 	same(c, "network_id", b.NetworkID, id)
 	if err := c.refusal(); err != nil {
 		return err

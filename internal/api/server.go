@@ -24,7 +24,7 @@ type Options struct {
 	Registry       *prometheus.Registry // served at /metrics, and given the metrics of this package
 	Version        Version
 	AllowedOrigins []string            // such as https://ops.example, beside the host itself
-	MaxBody        int64               // bytes of a directory sync or a batch
+	MaxBody        int64               // bytes of a directory sync
 	MaxEntries     int                 // entries of a directory sync
 	Threshold      directory.Threshold // of a directory sync
 	WriteTimeout   time.Duration       // after which a reader that takes no byte is dropped

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 )
@@ -35,8 +36,9 @@ func (t *Time) UnmarshalText(b []byte) error {
 		*t = fast
 		return nil
 	}
-	std, err := time.Parse(time.RFC3339Nano, string(b))
-	if err != nil || !looksRFC3339(b) {
+	capitals := bytes.ToUpper(b) // RFC 3339 section 5.6 has T and Z in either case
+	std, err := time.Parse(time.RFC3339Nano, string(capitals))
+	if err != nil || !looksRFC3339(capitals) {
 		return fmt.Errorf("not an RFC 3339 time: %q", b)
 	}
 	if year := std.UTC().Year(); year < 0 || year > 9999 {
