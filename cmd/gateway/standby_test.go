@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -210,6 +211,21 @@ func TestNoAcknowledgedWriteIsLostWithThePrimary(t *testing.T) {
 		for i := range n {
 			standby.must("GET", "/nodes/"+strconv.Itoa(1000*(w+1)+i), nil)
 		}
+	}
+}
+
+// A write that is on its way to a primary when that stands still is given up once the
+// primary has not been heard of for some time.
+func TestAPrimaryThatHangsKeepsNoWrite(t *testing.T) {
+	t.Parallel()
+	fleet := newFleet(t, 1)
+	primary, standby := fleet[0], fleet[1]
+	primary.put(1, 2)
+	standby.reach(primary.position())
+	primary.signal(syscall.SIGSTOP)
+	status, answer := standby.call("PUT", "/nodes/9", map[string]any{})
+	if status != http.StatusServiceUnavailable || !strings.Contains(string(answer), "primary-unreachable") {
+		t.Errorf("a write by way of the standby: %d %s, want 503 primary-unreachable", status, answer)
 	}
 }
 

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,11 +27,36 @@ const (
 // redirects are not followed.
 var forwarder = &http.Client{
 	Transport: &http.Transport{
-		MaxIdleConnsPerHost:   64,
-		IdleConnTimeout:       time.Minute,
-		ResponseHeaderTimeout: time.Minute,
+		DialContext:         (&net.Dialer{Timeout: lostAfter}).DialContext,
+		MaxIdleConnsPerHost: 64,
+		IdleConnTimeout:     time.Minute,
 	},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// lostAfter is how long a request that was passed on waits for a primary that is not
+// heard of any more. As long as it is, it may take its time to answer.
+const lostAfter = 5 * time.Second
+
+// whileHeard returns a context that ends with errPrimaryUnreachable, too, when the
+// primary has been out of reach for some time.
+func (s *Server) whileHeard(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		look := time.NewTicker(lostAfter / 5)
+		defer look.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-look.C:
+			}
+			if u := s.options.Gateway.Upstream(); !u.Up && time.Since(u.Since) > lostAfter {
+				cancel(errPrimaryUnreachable)
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // What of a request and of its answer is passed on.
@@ -56,7 +83,9 @@ func (s *Server) forward(c *call) error {
 		return fmt.Errorf("%w: standbys follow each other in a circle", errPrimaryUnreachable)
 	}
 	url := strings.TrimSuffix(upstream.URL, "/") + c.URL.RequestURI()
-	req, err := http.NewRequestWithContext(c.Context(), c.Method, url, c.Body)
+	ctx, cancel := s.whileHeard(c.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, c.Method, url, c.Body)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errPrimaryUnreachable, err)
 	}
@@ -83,7 +112,9 @@ func (s *Server) forward(c *call) error {
 		}
 	}
 	c.w.WriteHeader(resp.StatusCode)
-	if _, err := io.Copy(c.w, resp.Body); err != nil {
+	w := &patientWriter{w: c.w, timeout: s.options.WriteTimeout}
+	defer w.done()
+	if _, err := io.Copy(w, resp.Body); err != nil {
 		panic(http.ErrAbortHandler) // what was passed on is not whole
 	}
 	return nil
