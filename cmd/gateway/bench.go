@@ -102,11 +102,18 @@ func (c *benchCmd) measure(ctx context.Context, p *progress) (figures *benchFigu
 		return nil, unseen
 	}
 	p.say("making a network")
-	network, err := c.makeNetwork(ctx)
+	network, err := c.freeNetwork(ctx)
 	if err != nil {
 		return nil, err
 	}
+	err = c.putNetwork(ctx, network, "bench")
+	if refused, _ := errors.AsType[*refusedError](err); refused != nil && refused.Status < 500 {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, c.removeNetwork(ctx, network)) }()
+	if err != nil { // and it may have been made all the same
+		return nil, err
+	}
 	target.Path += fmt.Sprint("?network_id=", network)
 	b := bench{benchCmd: c, network: network, server: server, unseen: unseen, progress: p}
 	return b.run(ctx, target)
@@ -142,15 +149,15 @@ func (c *benchCmd) server(ctx context.Context, target load.Target) (load.Process
 	return 0, err
 }
 
-// makeNetwork makes the network to write to and returns its number.
-func (c *benchCmd) makeNetwork(ctx context.Context) (uint16, error) {
+// freeNetwork returns the number of the network to write to, which is not there yet.
+func (c *benchCmd) freeNetwork(ctx context.Context) (uint16, error) {
 	number := cmp.Or(c.Network, math.MaxUint16)
 	for {
 		err := c.get(ctx, fmt.Sprint("/networks/", number), &struct{}{})
 		refused, _ := errors.AsType[*refusedError](err)
 		switch {
 		case refused != nil && refused.Status == http.StatusNotFound:
-			return number, c.putNetwork(ctx, number, "bench")
+			return number, nil
 		case err != nil:
 			return 0, err
 		case c.Network != 0:
@@ -171,7 +178,11 @@ func (c *benchCmd) putNetwork(ctx context.Context, network uint16, name string) 
 func (c *benchCmd) removeNetwork(ctx context.Context, network uint16) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := c.write(ctx, http.MethodDelete, network, ""); err != nil {
+	err := c.write(ctx, http.MethodDelete, network, "")
+	refused, _ := errors.AsType[*refusedError](err)
+	switch {
+	case refused != nil && (refused.Status == http.StatusNotFound || refused.Code == "not-replicated"): // never made, or gone for all but the standbys
+	case err != nil:
 		return fmt.Errorf("network %d of the bench is left behind: %w", network, err)
 	}
 	return nil

@@ -145,6 +145,21 @@ func TestInterruptedBenchCleansUp(t *testing.T) {
 	}
 }
 
+// A network whose making nobody acknowledged in time was made all the same.
+func TestBenchWithoutStandbysCleansUp(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir, "--sync-standbys", "1", "--ack-timeout", "20ms")
+	status, _, stderr := p.bench("--duration", "1s")
+	if status != 1 || !strings.Contains(stderr, "not-replicated") || strings.Contains(stderr, "left behind") {
+		t.Errorf("status %d, stderr %q, want 1 and not-replicated", status, stderr)
+	}
+	p.kill()
+	p = start(t, dir) // who waits for nobody shows all
+	if got := p.networks(); strings.Contains(got, "bench") {
+		t.Errorf("the networks are %s", got)
+	}
+}
+
 func TestBenchEndsWithItsGateway(t *testing.T) {
 	p := start(t, t.TempDir())
 	cmd, stderr := p.benchInBackground()

@@ -29,6 +29,10 @@ func main() {
 	os.Exit(status(err))
 }
 
+// endAtOnce has the first signal end the program, for commands that leave nothing
+// half done.
+func endAtOnce() { signal.Reset(syscall.SIGINT, syscall.SIGTERM) }
+
 // usageError is an error of whoever typed the command.
 type usageError struct{ error }
 

@@ -12,7 +12,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // remoteFlags say which gateway a command speaks to, and as whom.
@@ -31,9 +33,18 @@ func (r remoteFlags) Validate() error {
 
 // validateURL reports whether s can be where a gateway is.
 func validateURL(flag, s string) error {
+	const want = "want a URL such as http://127.0.0.1:8080"
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("%s %q: want a URL such as http://127.0.0.1:8080", flag, s)
+	switch {
+	case strings.Contains(s, "@"): // there may be a password, which nobody should see
+		return fmt.Errorf("%s: %s, without a user", flag, want)
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return fmt.Errorf("%s %q: %s", flag, s, want)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return fmt.Errorf("%s %q: there is no port %s", flag, s, port)
+		}
 	}
 	return nil
 }
@@ -62,6 +73,10 @@ func (r remoteFlags) token() (string, error) {
 // endpoint returns the URL of a path of the gateway; path may hold a query.
 func (r remoteFlags) endpoint(path string) string { return strings.TrimSuffix(r.URL, "/") + path }
 
+// maxRefusal bounds in bytes what is read of a refusal. That of a plan has a line for
+// each change.
+const maxRefusal = 64 << 20
+
 // do sends a request. The response's body is the caller's to close. An answer
 // that is no success is returned as a *refusedError.
 func (r remoteFlags) do(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
@@ -89,7 +104,7 @@ func (r remoteFlags) do(ctx context.Context, method, path string, header http.He
 	}
 	defer resp.Body.Close()
 	refused := &refusedError{Status: resp.StatusCode}
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	if err != nil {
 		return nil, err
 	}
@@ -98,17 +113,38 @@ func (r remoteFlags) do(ctx context.Context, method, path string, header http.He
 	return nil, refused
 }
 
+// answerTime is how long a gateway may take to answer a question. One that hangs
+// takes requests like any other.
+const answerTime = 30 * time.Second
+
 // get decodes the JSON that the gateway answers at path.
 func (r remoteFlags) get(ctx context.Context, path string, into any) error {
-	resp, err := r.do(ctx, http.MethodGet, path, nil, nil)
+	answer, err := r.read(ctx, path)
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
+	if err := json.Unmarshal(answer, into); err != nil {
 		return fmt.Errorf("answer of %s: %w", path, err)
 	}
 	return nil
+}
+
+// read returns what the gateway answers at path.
+func (r remoteFlags) read(ctx context.Context, path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, fmt.Errorf("no answer within %v", answerTime))
+	defer cancel()
+	resp, err := r.do(ctx, http.MethodGet, path, nil, nil)
+	if err == nil {
+		defer resp.Body.Close()
+		var answer []byte
+		if answer, err = io.ReadAll(resp.Body); err == nil {
+			return answer, nil
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s: %w", r.URL, context.Cause(ctx))
+	}
+	return nil, err
 }
 
 // refusedError is a problem that the gateway answered with.

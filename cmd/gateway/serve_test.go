@@ -18,29 +18,37 @@ func TestWrongUsageEndsWithStatus2(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown flag":         {nil, []string{"serve", "--frobnicate"}, "--frobnicate"},
-		"unknown command":      {nil, []string{"frobnicate"}, "frobnicate"},
-		"unknown flag, bare":   {nil, []string{"--frobnicate"}, "--frobnicate"},
-		"no duration":          {nil, []string{"serve", "--heartbeat", "soon"}, "heartbeat"},
-		"zero heartbeat":       {nil, []string{"serve", "--heartbeat", "0s"}, "--heartbeat"},
-		"negative drain":       {nil, []string{"serve", "--drain=-1s"}, "--drain"},
-		"no address":           {nil, []string{"serve", "--listen", "8080"}, "--listen"},
-		"port too large":       {nil, []string{"serve", "--listen", "127.0.0.1:70000"}, "--listen"},
-		"no size":              {nil, []string{"serve", "--max-body", "large"}, "large"},
-		"percent over 100":     {nil, []string{"serve", "--removal-percent", "101"}, "--removal-percent"},
-		"no level":             {nil, []string{"serve", "--log-level", "loud"}, "--log-level"},
-		"no logging at all":    {nil, []string{"serve", "--log-level", "disabled"}, "--log-level"},
-		"level of a number":    {nil, []string{"serve", "--log-level", "42"}, "--log-level"},
-		"no format":            {nil, []string{"serve", "--log-format", "xml"}, "--log-format"},
-		"no origin":            {nil, []string{"serve", "--allowed-origin", "ops.example"}, "--allowed-origin"},
-		"from the environment": {[]string{"GATEWAY_HEARTBEAT=soon"}, []string{"serve"}, "heartbeat"},
-		"health of no URL":     {nil, []string{"health", "--url", "127.0.0.1:8080"}, "--url"},
-		"token with a space":   {[]string{"GATEWAY_ADMIN_TOKEN=a b"}, []string{"serve"}, "--admin-token"},
+		"unknown flag":                {nil, []string{"serve", "--frobnicate"}, "--frobnicate"},
+		"unknown command":             {nil, []string{"frobnicate"}, "frobnicate"},
+		"unknown flag, bare":          {nil, []string{"--frobnicate"}, "--frobnicate"},
+		"no duration":                 {nil, []string{"serve", "--heartbeat", "soon"}, "heartbeat"},
+		"zero heartbeat":              {nil, []string{"serve", "--heartbeat", "0s"}, "--heartbeat"},
+		"negative drain":              {nil, []string{"serve", "--drain=-1s"}, "--drain"},
+		"no address":                  {nil, []string{"serve", "--listen", "8080"}, "--listen"},
+		"port too large":              {nil, []string{"serve", "--listen", "127.0.0.1:70000"}, "--listen"},
+		"no size":                     {nil, []string{"serve", "--max-body", "large"}, "large"},
+		"percent over 100":            {nil, []string{"serve", "--removal-percent", "101"}, "--removal-percent"},
+		"no level":                    {nil, []string{"serve", "--log-level", "loud"}, "--log-level"},
+		"no logging at all":           {nil, []string{"serve", "--log-level", "disabled"}, "--log-level"},
+		"level of a number":           {nil, []string{"serve", "--log-level", "42"}, "--log-level"},
+		"no format":                   {nil, []string{"serve", "--log-format", "xml"}, "--log-format"},
+		"no origin":                   {nil, []string{"serve", "--allowed-origin", "ops.example"}, "--allowed-origin"},
+		"from the environment":        {[]string{"GATEWAY_HEARTBEAT=soon"}, []string{"serve"}, "heartbeat"},
+		"health of no URL":            {nil, []string{"health", "--url", "127.0.0.1:8080"}, "--url"},
+		"a URL with a port too large": {nil, []string{"serve", "--follow", "http://127.0.0.1:70000", "--follow-token", "x"}, "70000"},
+		"a URL of port 0":             {nil, []string{"status", "--url", "http://127.0.0.1:0"}, "no port 0"},
+		"a URL without a host":        {nil, []string{"status", "--url", "http://:80"}, "--url"},
+		"a URL with a query":          {nil, []string{"status", "--url", "http://h?"}, "--url"},
+		"a URL with a user":           {nil, []string{"serve", "--follow", "http://bob:secret@h", "--follow-token", "x"}, "without a user"},
+		"token with a space":          {[]string{"GATEWAY_ADMIN_TOKEN=a b"}, []string{"serve"}, "--admin-token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, out, stderr := runToEnd(t, tt.env, tt.args...)
 			if status != 2 || out != "" {
 				t.Errorf("status %d, stdout %q, want 2 and nothing", status, out)
+			}
+			if strings.Contains(stderr, "secret") {
+				t.Errorf("stderr shows a password: %q", stderr)
 			}
 			if lines := strings.Split(strings.TrimSpace(stderr), "\n"); len(lines) != 1 || !strings.Contains(lines[0], tt.want) {
 				t.Errorf("stderr %q, want one line that names %q", stderr, tt.want)
@@ -209,5 +217,19 @@ func TestDemoFillsAnEmptyFolder(t *testing.T) {
 	}
 	if len(list.Items) != 3 || enterprise != 2 || len(nodes.Items) != 40 {
 		t.Errorf("%d networks, %d of them enterprise, %d nodes; want 3, 2, 40", len(list.Items), enterprise, len(nodes.Items))
+	}
+}
+
+// The demo goes on where standbys are waited for and there are none.
+func TestDemoWithoutItsStandbys(t *testing.T) {
+	t.Parallel()
+	dir, args := t.TempDir(), []string{"--demo", "--sync-standbys", "1", "--ack-timeout", "20ms"}
+	p := start(t, dir, args...)
+	p.awaitLog("demo fleet made")
+	p.kill()
+	p = start(t, dir, args...)
+	p.awaitLog("demo change refused")
+	if strings.Contains(p.log(), "demo fleet made") {
+		t.Error("after the restart the fleet was made once more")
 	}
 }

@@ -73,6 +73,7 @@ type snapshotRestoreCmd struct {
 
 // Run restores the backup.
 func (c snapshotRestoreCmd) Run(stdio stdio) error {
+	endAtOnce() // a folder that is not whole says so
 	f, err := os.Open(c.File)
 	if err != nil {
 		return err

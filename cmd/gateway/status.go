@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"text/tabwriter"
@@ -28,12 +27,7 @@ func (c *statusCmd) Validate() error {
 
 // Run asks the gateway and prints what it says.
 func (c *statusCmd) Run(ctx context.Context, std stdio) error {
-	resp, err := c.do(ctx, http.MethodGet, "/replication", nil, nil)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	answer, err := c.read(ctx, "/replication")
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (c *syncCmd) Validate() error {
 // Run shows the plan, asks, and has it carried out. Who does not want to be asked
 // is shown what was done.
 func (c *syncCmd) Run(ctx context.Context, std stdio) error {
-	request, err := c.request(std.in)
+	request, err := c.request(ctx, std.in)
 	if err != nil {
 		return err
 	}
@@ -84,8 +84,8 @@ func (c *syncCmd) confirm(ctx context.Context, std stdio, request syncRequest, p
 }
 
 // request reads the file and makes the request that it and the flags ask for.
-func (c *syncCmd) request(in io.Reader) (syncRequest, error) {
-	file, err := c.read(in)
+func (c *syncCmd) request(ctx context.Context, in io.Reader) (syncRequest, error) {
+	file, err := c.read(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +103,21 @@ func (c *syncCmd) request(in io.Reader) (syncRequest, error) {
 	return request, nil
 }
 
-func (c *syncCmd) read(in io.Reader) ([]byte, error) {
-	if c.File == "-" {
-		return io.ReadAll(in)
+func (c *syncCmd) read(ctx context.Context, in io.Reader) (file []byte, err error) {
+	if c.File != "-" {
+		return os.ReadFile(c.File)
 	}
-	return os.ReadFile(c.File)
+	done := make(chan struct{})
+	go func() { // which ctx cannot end; the program does
+		defer close(done)
+		file, err = io.ReadAll(in)
+	}()
+	select {
+	case <-done:
+		return file, err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // syncAnswer is what the gateway says of a sync, or of the plan of one that it

@@ -130,6 +130,24 @@ func TestSyncPastTheThreshold(t *testing.T) {
 	}
 }
 
+// A plan that is refused has a line for each removal, however many there are.
+func TestSyncPastTheThresholdByThousands(t *testing.T) {
+	const members = 4500
+	p, env := startSynced(t, 1)
+	id := func(n int) string { return fmt.Sprintf("p%0240d", n) }
+	var ops []any
+	for n := 2; n <= members; n++ {
+		ops = append(ops, map[string]any{"type": "node.put", "data": map[string]any{"node_id": n, "external_id": id(n)}},
+			map[string]any{"type": "member.put", "data": map[string]any{"network_id": 7, "node_id": n}})
+	}
+	p.must("POST", "/batch", map[string]any{"ops": ops})
+	file := writeFile(t, "people.json", `[{"external_id":"p1"}]`)
+	status, out, stderr := runFed(t, "y\n", env, "sync", file, "--network", "7", "--remove-unlisted")
+	if status != 0 || len(out) < 1<<20 || !strings.Contains(out, fmt.Sprintf("remove %s: unlisted (node %d)\n", id(members), members)) || p.roles() != "1 member" {
+		t.Errorf("status %d, %d bytes of a plan, members %s\n%s", status, len(out), p.roles(), stderr)
+	}
+}
+
 func TestSyncUsage(t *testing.T) {
 	p, env := startSynced(t, 1)
 	good := writeFile(t, "good.csv", "external_id\np1\n")

@@ -25,6 +25,7 @@ type walVerifyCmd struct {
 
 // Run prints a line for each file, and then what is wrong.
 func (c walVerifyCmd) Run(io stdio) error {
+	endAtOnce()
 	meter := newMeter(io, "bytes")
 	table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "FILE\tHOLDS\tBYTES\tSTATE")
@@ -96,6 +97,7 @@ type walDumpCmd struct {
 // Run prints each commit as an object with its seq_no and its entries. On
 // damage it ends with what could be read.
 func (c walDumpCmd) Run(io stdio) error {
+	endAtOnce()
 	out := bufio.NewWriterSize(io.out, 64<<10)
 	var line []byte
 	recovery, err := gateway.Dump(c.Dir, func(commit directory.Commit) error {
