@@ -330,7 +330,7 @@ export class GatewayClient extends EventTarget {
     globalThis.addEventListener?.("online", this.#onOnline);
     this.#attempt = 0;
     this.#waiting({ reason: "" });
-    this.#dial();
+    if (this.#standing.status !== "closed") this.#dial(); // else a listener has closed it
   }
 
   /** Ends the stream for good. State and position stay readable. */
@@ -359,8 +359,8 @@ export class GatewayClient extends EventTarget {
       for (const event of this.#replica.accept(JSON.parse(data))) {
         if (event.type === "ready") this.#stand({ status: "live", ...event.detail });
         else this.#emit(event.type, event.detail);
-        if (event.type === "heartbeat") this.#beat(event.detail);
         if (this.#socket !== socket) return; // a listener has closed or reopened the client
+        if (event.type === "heartbeat") this.#beat(event.detail);
       }
     } catch (fault) {
       if (!(fault instanceof ProtocolError || fault instanceof SyntaxError)) reportError(fault);
@@ -403,6 +403,7 @@ export class GatewayClient extends EventTarget {
   }
 
   async #probe() {
+    if (/[^\x00-\xff]/.test(this.#token)) return { status: 401 }; // no header can carry it
     try {
       const answer = await fetch(this.#subscribeURL(false), {
         headers: { Authorization: `Bearer ${this.#token}`, Accept: "text/event-stream" },
