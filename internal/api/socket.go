@@ -47,8 +47,8 @@ type socket struct {
 	until    time.Time // after which nothing is written or read, zero while the stream goes on
 	handed   uint64    // bytes handed in
 	sent     uint64    // bytes taken by the kernel
-	seen     uint64    // while flushing: bytes that the peer had taken when it was last seen to take some
-	moved    time.Time // likewise: when that was
+	moved    time.Time // while flushing: when the peer was last seen to take some
+	seen     uint64    // bytes that it had taken when it was last looked at
 }
 
 func newSocket(conn net.Conn, left []byte, timeout time.Duration, written func()) *socket {
@@ -129,7 +129,7 @@ func (s *socket) hand(frames [][]byte) (all bool, err error) {
 	s.waiting = append(s.waiting, frames...)
 	if !s.flushing {
 		s.flushing = true
-		s.seen, s.moved = s.accepted(), time.Now()
+		s.moved = time.Now()
 		go s.flush()
 	}
 	return false, nil
@@ -210,7 +210,9 @@ func (s *socket) took(n int, err error) {
 	defer s.mu.Unlock()
 	s.sent += uint64(n)
 	now := time.Now()
-	if taken := s.accepted(); n > 0 || taken > s.seen {
+	if n > 0 {
+		s.moved = now
+	} else if taken := s.accepted(); taken > s.seen {
 		s.seen, s.moved = taken, now
 	}
 	if s.waiting != nil {
