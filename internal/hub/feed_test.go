@@ -135,6 +135,36 @@ func TestRoundLeadsAllToOneCommit(t *testing.T) {
 	idle(t, m)
 }
 
+// TestJoinersLetGoOfTheWindow: who has come to where his round leads has caught up,
+// also if something is pushed in every round before his turn.
+func TestJoinersLetGoOfTheWindow(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	var n counted
+	m.Push(n.state(0))
+	f, subs := feedOf(t, m, 1, all)
+	for round, pinned := uint64(1), false; ; round++ {
+		<-f.Wake()
+		f.Begin(nil)
+		m.PushDelta(n.state(round), n.commit(round))
+		take(subs[0], 1<<20)
+		f.End()
+		for runtime.Gosched(); len(m.encoders[Snapshot])+len(m.encoders[Delta]) > 0; { // what is encoded beside
+			runtime.Gosched()
+		}
+		m.mu.Lock()
+		pins := len(m.pinned)
+		m.mu.Unlock()
+		if pinned = pinned || pins > 0; pinned && pins == 0 {
+			break
+		}
+		if round == 1000 {
+			t.Fatalf("pinned: %v, and %d pins after %d rounds", pinned, pins, round)
+		}
+	}
+	m.RemoveSub(subs[0])
+	idle(t, m)
+}
+
 // TestLongEncodingHoldsUpNobody: while a snapshot or a large commit is encoded for
 // one, the writer goes on with the others.
 func TestLongEncodingHoldsUpNobody(t *testing.T) {
