@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -53,5 +55,26 @@ func TestIdempotencyOfLongBodies(t *testing.T) {
 			t.Errorf("once more, %v: %d %s", headers, again.status, again.body)
 		}
 		send(body+" ", headers...).refused(t, 422, "idempotency-key-reused")
+	}
+}
+
+// What one directory sync may take binds nothing else: a batch of two megabytes, and a
+// network with all the mappings that it may have, written as long as can be.
+func TestLimitsOfASyncBindNothingElse(t *testing.T) {
+	h := start(t) // with a megabyte for a sync
+	tags := strings.Repeat(`"`+strings.Repeat("x", 128)+`",`, 63) + `"x"`
+	var ops []string
+	for node := 1; node <= 250; node++ {
+		ops = append(ops, fmt.Sprintf(`{"type":"node.put","data":{"node_id":%d,"tags":[%s]}}`, node, tags))
+	}
+	h.ok("POST", "/batch", `{"ops":[`+strings.Join(ops, ",")+`]}`)
+	group := strings.Repeat(`\ud83d\ude00`, 1020)
+	var mappings []string
+	for n := range 1000 {
+		mappings = append(mappings, fmt.Sprintf(`{"group":"%04d%s","role":"admin"}`, n, group))
+	}
+	a := h.call(adminToken, "PUT", "/networks/1", `{"role_mappings":[`+strings.Join(mappings, ",")+`]}`)
+	if a.status != http.StatusOK {
+		t.Errorf("a network with a thousand mappings: %d %.300s", a.status, a.body)
 	}
 }
