@@ -103,21 +103,11 @@ func (c *syncCmd) request(ctx context.Context, in io.Reader) (syncRequest, error
 	return request, nil
 }
 
-func (c *syncCmd) read(ctx context.Context, in io.Reader) (file []byte, err error) {
+func (c *syncCmd) read(ctx context.Context, in io.Reader) ([]byte, error) {
 	if c.File != "-" {
 		return os.ReadFile(c.File)
 	}
-	done := make(chan struct{})
-	go func() { // which ctx cannot end; the program does
-		defer close(done)
-		file, err = io.ReadAll(in)
-	}()
-	select {
-	case <-done:
-		return file, err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return awaitInput(ctx, func() ([]byte, error) { return io.ReadAll(in) })
 }
 
 // syncAnswer is what the gateway says of a sync, or of the plan of one that it
