@@ -26,15 +26,7 @@ func TestPeerThatMakesRoomSlowlyIsKept(t *testing.T) {
 	narrow := net.Dialer{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		return errors.Join(c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10) }), err)
 	}}
-	far, err := narrow.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer far.Close()
-	near, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	near, far := connectedWith(t, l, &narrow)
 	written := make(chan struct{}, 1)
 	s := newSocket(near, nil, timeout, func() { written <- struct{}{} })
 	defer s.close()

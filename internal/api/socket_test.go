@@ -170,7 +170,12 @@ func connected(t testing.TB) (near, far *net.TCPConn) {
 // it accepted.
 func connectedBy(t testing.TB, l net.Listener) (near, far *net.TCPConn) {
 	t.Helper()
-	dialed, err := net.Dial("tcp", l.Addr().String())
+	return connectedWith(t, l, new(net.Dialer))
+}
+
+func connectedWith(t testing.TB, l net.Listener, d *net.Dialer) (near, far *net.TCPConn) {
+	t.Helper()
+	dialed, err := d.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
