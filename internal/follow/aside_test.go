@@ -121,6 +121,7 @@ func TestWhatThePrimaryLostIsKeptAside(t *testing.T) {
 	if got := standby.aside(".jsonl"); got != alone || strings.Count(got, "\n") != 3 {
 		t.Errorf("kept aside\n%swant\n%s", got, alone)
 	}
+	<-reader.Done() // the state can be seen before
 	if cause := reader.Cause(); cause != hub.HistoryChanged {
 		t.Errorf("a reader's stream ended with %v, want %v", cause, hub.HistoryChanged)
 	}

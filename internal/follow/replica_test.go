@@ -179,6 +179,7 @@ func TestADifferenceIsHealed(t *testing.T) {
 	standby.log.await("the state differs from the primary's")
 	want, _ := primary.State()
 	until(func() bool { state, p := standby.State(); return p == at && state.Digest() == want.Digest() })
+	<-reader.Done() // the state can be seen before
 	if cause := reader.Cause(); cause != hub.HistoryChanged {
 		t.Errorf("a reader's stream ended with %v, want %v", cause, hub.HistoryChanged)
 	}

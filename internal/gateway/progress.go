@@ -1,13 +1,9 @@
 package gateway
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
-
-// ErrStarting means that the gateway has not read its data yet.
-var ErrStarting = errors.New("the gateway is starting")
 
 // Progress says how far a start is: what it does, and how much of it is done.
 type Progress struct {

@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/hub"
 	"github.com/replication-gateway/gateway/internal/wal"
 )
 
-// ErrNotStandby refuses what only a standby does.
-var ErrNotStandby = errors.New("this gateway is primary")
-
 // Replicate takes over commits of the primary, as records of its log, numbered
 // first, first+1, …, and shows those up to committed. It returns when they are
-// durable. It is a standby's only writer: one goroutine calls it.
+// durable. It is a standby's only writer: one goroutine calls it, Commit,
+// EnterEpoch and Adopt. The error is ErrNotStandby, ErrBadHistory, with which
+// nothing was written, or ErrStorageFailed. The records are the caller's again
+// when it returns.
 func (g *Gateway) Replicate(first uint64, records [][]byte, committed uint64) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -43,10 +44,12 @@ func (g *Gateway) Replicate(first uint64, records [][]byte, committed uint64) er
 		}
 	}
 	versions = append(versions, g.versionOf(state))
+	start := time.Now()
 	if err := g.log.Append(first, wal.Records(records...), min(committed, last)); err != nil {
 		g.fail(err, first)
 		return ErrStorageFailed
 	}
+	g.metrics.walAppend.Observe(time.Since(start).Seconds())
 	if err := g.become(versions, commits, committed); err != nil {
 		return ErrStorageFailed
 	}
@@ -59,7 +62,8 @@ func (g *Gateway) Replicate(first uint64, records [][]byte, committed uint64) er
 	return nil
 }
 
-// Commit shows what a standby has up to committed, on the word of its primary.
+// Commit shows what a standby has up to committed, on the word of its primary. The
+// error is ErrNotStandby or ErrStorageFailed.
 func (g *Gateway) Commit(committed uint64) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -73,7 +77,8 @@ func (g *Gateway) Commit(committed uint64) error {
 }
 
 // EnterEpoch has a standby go on into an epoch that begins, at its primary,
-// behind the newest commit that it has.
+// behind the newest commit that it has. The error is ErrNotStandby or
+// ErrStorageFailed.
 func (g *Gateway) EnterEpoch(name string) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -84,10 +89,12 @@ func (g *Gateway) EnterEpoch(name string) error {
 }
 
 // Adopt replaces all that a standby has by a state of another history, or of a
-// later point of its own, after which no position at or before the state is
-// resumed. Streams start again from the state; where the epoch is another one, or
-// what was there is not to be trusted, they end with hub.HistoryChanged. It
-// returns when the state is durable; until then what was there stays.
+// later point of its own, before which no position is resumed any more. Streams
+// start again from the state; where the epoch is another one, or what was there is
+// not to be trusted, they end with hub.HistoryChanged, and in the latter case no
+// position that they were sent is resumed either, as long as the gateway runs. It
+// returns when the state is durable; until then what was there stays, and it
+// does after ErrNotStandby and any other error but ErrStorageFailed.
 func (g *Gateway) Adopt(state *directory.State, lineage directory.Lineage, distrust bool) error {
 	g.writing.Lock()
 	defer g.writing.Unlock()
@@ -120,10 +127,11 @@ func (g *Gateway) Adopt(state *directory.State, lineage directory.Lineage, distr
 	g.pending = nil
 	g.snapshots.logged.Store(0)
 	if distrust || before != lineage.Current() {
-		g.hub.SetEpoch(lineage.Current())
+		g.hub.Replace(lineage.Current(), hubState(state), distrust)
 		g.standbys.clear() // what they have is of the other history
+	} else {
+		g.hub.Push(hubState(state))
 	}
-	g.hub.Push(hubState(state))
 	g.advanced.fire()
 	g.tokens.fire()
 	return nil
@@ -176,8 +184,9 @@ func walLineage(lineage directory.Lineage) []wal.Epoch {
 }
 
 // Records yields the records of the log after a commit, in order, each valid
-// during the call of yield only. It ends with the error of yield, or with ErrCut
-// when the log begins later.
+// during the call of yield only. It ends with the error of yield, with ErrCut when
+// the log begins later, or with wal.ErrReplaced when a standby adopted another
+// state meanwhile.
 func (g *Gateway) Records(after uint64, yield func(record []byte) error) error {
 	return g.log.Read(after, func(_ uint64, record []byte) error { return yield(record) })
 }

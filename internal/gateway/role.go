@@ -115,8 +115,8 @@ func (g *Gateway) Demote() {
 	defer g.writing.Unlock()
 	if !g.standby.Swap(true) {
 		g.roles.fire()
-		g.standbys.clear()
 		g.hub.SetEpoch(g.Lineage().Current())
+		g.standbys.clear()
 		g.options.Logger.Warn().Msg("demoted: a later epoch is in force elsewhere, this gateway follows it")
 	}
 }

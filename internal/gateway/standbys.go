@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"cmp"
-	"errors"
 	"slices"
 	"strconv"
 	"sync"
@@ -10,10 +9,6 @@ import (
 
 	"github.com/replication-gateway/gateway/internal/hub"
 )
-
-// ErrBadAck refuses an acknowledgement of another epoch, or of a commit that
-// the stream was never sent.
-var ErrBadAck = errors.New("acknowledges what was not sent")
 
 // standbys know who has what on disk. A standby with an ID counts once,
 // whatever streams it had; one without counts while its stream is open.
@@ -36,9 +31,10 @@ type Follower struct {
 	since time.Time // when the stream began, or ended
 }
 
-// Follow counts a replica stream that Subscribe opened. A stream with an ID
-// ends an older one of the same ID, and, when it was resumed, acknowledges
-// where it was. Unfollow takes it back.
+// Follow counts a replica stream that Subscribe opened. since is the seq_no that
+// it asked to be resumed at, 0 for none. A stream with an ID, which is empty for
+// none, ends an older one of the same ID, and, when it was resumed, acknowledges
+// since. Unfollow takes it back.
 func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
 	f := &Follower{g: g, id: id, sub: sub, open: true, since: time.Now()}
 	s := &g.standbys
@@ -46,7 +42,7 @@ func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
 	if id == "" {
 		s.unnamed[f] = struct{}{}
 	} else {
-		if sub.Resumed() {
+		if sub.Resumed() && !sub.Ended() { // else what it has may be of a history that was given up
 			f.acked = since
 		}
 		if older := s.named[id]; older != nil && older.open {
@@ -71,7 +67,8 @@ func (g *Gateway) Unfollow(f *Follower) {
 	}
 }
 
-// Ack takes note that the reader has everything up to seqNo on disk.
+// Ack takes note that the reader has everything up to seqNo on disk. The error is
+// ErrBadAck.
 func (f *Follower) Ack(epoch string, seqNo uint64) error {
 	if epoch != f.g.Lineage().Current() || seqNo > f.g.durable.Load().position.SeqNo {
 		return ErrBadAck

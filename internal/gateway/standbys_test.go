@@ -441,3 +441,26 @@ func TestABackupIsOfItsOwnHistory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A stream that was ended because its history was given up acknowledges nothing of it,
+// even if that was between its beginning and its being counted.
+func TestAnEndedStreamAcknowledgesNothing(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS, waits(1, time.Millisecond))
+	_, _ = putNode(t.Context(), g, 1)
+	at := directory.Position{Epoch: g.Lineage().Current(), SeqNo: 1}
+	for _, ended := range []bool{true, false} {
+		sub, err := g.Subscribe(gateway.SubscribeOptions{View: directory.NewView(directory.AccessReplica), Resume: &at})
+		if err != nil || !sub.Resumed() {
+			t.Fatal("not resumed", err)
+		}
+		if ended {
+			sub.End(hub.HistoryChanged)
+		}
+		f := g.Follow(sub, "a", at.SeqNo)
+		if got := g.Acks(1) == 0; got != ended {
+			t.Errorf("ended %v: acknowledged %v", ended, !got)
+		}
+		g.Unfollow(f)
+		g.Unsubscribe(sub)
+	}
+}

@@ -14,6 +14,9 @@ func (m *Manager) attachSnapshot(s *Sub) {
 		m.keepFor(s)
 		return
 	}
+	if m.snapshots.bytes > m.snapshots.budget {
+		m.seats.dismissSlow()
+	}
 	p := &piece{typ: Snapshot, generation: m.generation, to: m.state.SeqNo, digest: m.state.Digest, committed: m.state.SeqNo}
 	m.snapshots.add(s.class, p)
 	m.attach(s, p)
@@ -184,6 +187,7 @@ func (m *Manager) unpin(s *Sub) {
 }
 
 // pin is the position after which the slowest reader of a snapshot needs commits.
+// Who has been left behind needs none: it will be given another snapshot.
 func (m *Manager) pin() uint64 {
 	pin := uint64(math.MaxUint64)
 	for _, s := range m.pinned {
@@ -191,7 +195,9 @@ func (m *Manager) pin() uint64 {
 		if s.piece != nil && s.piece.typ == Snapshot {
 			pos = s.piece.to
 		}
-		pin = min(pin, pos)
+		if pos+1 >= m.window.oldest {
+			pin = min(pin, pos)
+		}
 	}
 	return pin
 }

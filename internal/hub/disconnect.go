@@ -17,6 +17,7 @@ type Disconnect struct {
 var (
 	ProtocolMisuse = Disconnect{Code: 1008, Reason: "protocol misuse"}
 	Failed         = Disconnect{Code: 1011, Reason: "internal error"}
+	TooMany        = Disconnect{Code: 1013, Reason: "too many subscribers"}
 	TokenEnded     = Disconnect{Code: 4403, Reason: "token revoked or expired"}
 	HistoryChanged = Disconnect{Code: 4409, Reason: "history changed"}
 )

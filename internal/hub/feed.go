@@ -79,13 +79,6 @@ func (f *Feed) remove(s *Sub) {
 	f.ring()
 }
 
-// Len is the number of subscribers.
-func (f *Feed) Len() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.subs)
-}
-
 // Wake receives a signal when a subscriber may have frames, has ended or was
 // removed. One signal may stand for many, and one may come for nothing.
 func (f *Feed) Wake() <-chan struct{} { return f.wake }

@@ -72,8 +72,8 @@ func serveUntil(f *Feed, subs ...*Sub) map[*Sub][]string {
 func TestFeedWakesOnceForAll(t *testing.T) {
 	m, mod := start(Options{})
 	f, subs := feedOf(t, m, 3, all)
-	if subs[2].Owner() != 2 || f.Len() != 3 {
-		t.Errorf("owner %v of %d", subs[2].Owner(), f.Len())
+	if subs[2].Owner() != 2 || len(f.subs) != 3 {
+		t.Errorf("owner %v of %d", subs[2].Owner(), len(f.subs))
 	}
 	serveUntil(f, subs...)
 	for len(f.wake) > 0 {
@@ -100,8 +100,8 @@ func TestFeedWakesOnceForAll(t *testing.T) {
 	for _, s := range subs {
 		m.RemoveSub(s)
 	}
-	if f.Len() != 0 {
-		t.Errorf("%d left", f.Len())
+	if len(f.subs) != 0 {
+		t.Errorf("%d left", len(f.subs))
 	}
 	idle(t, m)
 }

@@ -1,6 +1,9 @@
 package hub
 
-import "testing"
+import (
+	"iter"
+	"testing"
+)
 
 // TestFinish: a stream that is to end is given first what was due then, and no more.
 func TestFinish(t *testing.T) {
@@ -62,5 +65,35 @@ func TestEndOutranksFinish(t *testing.T) {
 	r.sub.Next(&r.batch, 1)
 	if len(r.batch.Frames) != 0 || !r.batch.Ended || !r.sub.Ended() || r.sub.Cause() != TokenEnded {
 		t.Errorf("%d frames, ended %v, cause %v", len(r.batch.Frames), r.batch.Ended, r.sub.Cause())
+	}
+}
+
+// TestFinishBeforeTheFirstPart: a snapshot of which nothing was sent is not due, also
+// when it is being encoded for the one that is to go.
+func TestFinishBeforeTheFirstPart(t *testing.T) {
+	m := NewManager(Options{Epoch: "e"})
+	release := make(chan struct{})
+	m.Push(State{Parts: func(Class, int) iter.Seq[[]byte] { <-release; return lent([]byte(`{}`)) }})
+	feed, subs := feedOf(t, m, 1, all)
+	serve(feed)
+	if subs[0].piece == nil {
+		t.Fatal("nothing is encoded for it")
+	}
+	subs[0].Finish(Restarting(0))
+	var b Batch
+	if subs[0].Next(&b, 1); len(b.Frames) != 0 || !b.Ended {
+		t.Errorf("%d frames, ended %v", len(b.Frames), b.Ended)
+	}
+	close(release)
+}
+
+// TestEndOutranksAFailedEncoding: the panic is nobody's who has been ended before.
+func TestEndOutranksAFailedEncoding(t *testing.T) {
+	m, mod := start(Options{})
+	r := join(t, m, mod, SubOptions{Class: all})
+	r.sub.End(TokenEnded)
+	r.sub.failure = "encoding failed"
+	if r.sub.Next(&r.batch, 1); !r.batch.Ended || r.sub.Cause() != TokenEnded {
+		t.Errorf("ended %v, cause %v", r.batch.Ended, r.sub.Cause())
 	}
 }

@@ -43,7 +43,7 @@ type Manager struct {
 	framer     framer
 	state      State
 	loaded     bool   // there is a state
-	generation uint64 // moves on with each Push
+	generation uint64 // moves on with each Push and Replace
 	floor      uint64 // no position before it is resumed
 	window     window
 	pinned     []*Sub // those who read a snapshot or are catching up after one
@@ -104,16 +104,38 @@ func mustBeEpoch(s string) {
 	}
 }
 
-// Push replaces what subscribers start from and empties the window. Every
-// subscriber gets a fresh snapshot of s once it has read what it has begun. What
-// was sent before a second Push is no longer trusted: positions up to s.SeqNo are
-// not resumed any more. After the first one the position s.SeqNo is.
+// Push replaces what subscribers start from and empties the window: of the
+// positions up to s.SeqNo that one alone is resumed. Every subscriber gets a fresh
+// snapshot of s once it has read what it has begun.
 func (m *Manager) Push(s State) {
 	m.mu.Lock()
-	m.floor = s.SeqNo
-	if m.loaded {
-		m.floor++
+	m.load(s, s.SeqNo)
+	m.mu.Unlock()
+	m.wakeAll()
+}
+
+// Replace has another history begin with s, in one step: every subscriber is ended
+// with HistoryChanged, as by SetEpoch, and whoever comes next starts from s. When
+// what was sent before is not to be trusted, no position is resumed that may have
+// been sent, until the new history is past them all.
+func (m *Manager) Replace(epoch string, s State, distrust bool) {
+	mustBeEpoch(epoch)
+	m.registry.Lock()
+	defer m.registry.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	floor := s.SeqNo
+	if distrust {
+		floor = max(floor, m.window.last()) + 1
 	}
+	m.load(s, floor)
+	m.rename(epoch)
+}
+
+// load makes s what subscribers start from, and resumes nothing before floor. The
+// lock is held.
+func (m *Manager) load(s State, floor uint64) {
+	m.floor = floor
 	m.state, m.loaded = s, true
 	m.generation++
 	m.window.reset(s.SeqNo, s.Digest)
@@ -124,8 +146,6 @@ func (m *Manager) Push(s State) {
 	m.deltas.reset()
 	m.snapshots.outdated(s, m.generation, m.seats.busy())
 	m.beats.reset()
-	m.mu.Unlock()
-	m.wakeAll()
 }
 
 // PushDelta appends commits in order. s is what may be seen from now on: the
@@ -174,6 +194,11 @@ func (m *Manager) SetEpoch(epoch string) {
 	defer m.registry.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.rename(epoch)
+}
+
+// rename is SetEpoch with both locks held.
+func (m *Manager) rename(epoch string) {
 	m.framer.epoch = epoch
 	m.deltas.reset()
 	m.snapshots.reset()

@@ -231,3 +231,15 @@ func TestObserve(t *testing.T) {
 		t.Errorf("observed %v and %d bytes, handed out %d", got, bytes, sum)
 	}
 }
+
+// TestAbsenceIsNoDelivery: what was pushed before a subscriber came has not taken as
+// long as that to reach it.
+func TestAbsenceIsNoDelivery(t *testing.T) {
+	m, mod := start(Options{})
+	r := join(t, m, mod, SubOptions{Class: all})
+	push(m, mod, 1)
+	must(t, r.connect(true))
+	if n, err := r.next(1 << 20); n != 2 || err != nil || !r.batch.Oldest.IsZero() {
+		t.Errorf("%d frames, %v, a commit of %v; want a heartbeat and a delta of no time", n, err, r.batch.Oldest)
+	}
+}

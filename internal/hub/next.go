@@ -14,7 +14,7 @@ type Batch struct {
 	// shared and read-only; the slice is the Batch's own.
 	Frames [][]byte
 	// Oldest is when the oldest commit in the frames was pushed, the zero time if
-	// there is no commit in them.
+	// there is none in them, or if that was before the subscriber came.
 	Oldest time.Time
 	// Interval is that of the heartbeats if one is among the frames, else 0.
 	Interval time.Duration
@@ -48,9 +48,9 @@ func (s *Sub) take(b *Batch, maxBytes int, t *tally) {
 	m := s.manager
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if f := s.failure; f != nil {
-		s.failure = nil
-		panic(f)
+	failure := s.failure
+	if s.failure = nil; failure != nil && !s.ended {
+		panic(failure)
 	}
 	if s.seat == rising {
 		m.seats.leave(s)
@@ -81,6 +81,8 @@ func (s *Sub) take(b *Batch, maxBytes int, t *tally) {
 func (m *Manager) due(s *Sub, b *Batch, t *tally) ([]byte, FrameType) {
 	for !s.ended {
 		switch {
+		case s.finishing && s.piece != nil && s.piece.typ == Snapshot && s.next == 0:
+			s.end(s.farewell)
 		case s.piece != nil && !s.piece.ready:
 			if s.piece.typ == Snapshot {
 				return m.wait(s)
@@ -219,7 +221,7 @@ func (m *Manager) read(s *Sub, b *Batch) []byte {
 		frame = p.frames[s.next]
 		s.next++
 		s.sent = p.to
-		if b.Oldest.IsZero() {
+		if b.Oldest.IsZero() && p.oldest.After(s.connected) {
 			b.Oldest = p.oldest
 		}
 	}

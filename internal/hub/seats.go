@@ -19,6 +19,14 @@ const (
 	seatBytes = 64 << 10
 )
 
+// Who reads on without a seat keeps its snapshot in memory. When that is short, the
+// slow have to make room: those who have not read slowPace bytes for each second
+// after the first slowGrace.
+const (
+	slowPace  = 64 << 10
+	slowGrace = 10 * time.Second
+)
+
 // seat says how a subscriber stands to the seats.
 type seat uint8
 
@@ -35,6 +43,7 @@ const (
 type seats struct {
 	m       *Manager
 	taken   []sitting
+	lapsed  []sitting // those who had one, and read on
 	queue   []*Sub
 	lapsing *time.Timer // runs while somebody queues for a seat that can lapse
 }
@@ -47,6 +56,22 @@ type sitting struct {
 // idle reports whether the reader still waits for its snapshot to be encoded, and
 // so its time has not begun.
 func (t sitting) idle() bool { return t.sub.piece != nil && !t.sub.piece.ready }
+
+// slow reports whether the reader of a snapshot, or of a large part of it, keeps it
+// for too long.
+func (t sitting) slow() bool {
+	p, late := t.sub.piece, time.Since(t.since)-slowGrace
+	return p != nil && p.ready && late > 0 && float64(p.bytes)*float64(t.sub.next)/float64(len(p.frames)) < late.Seconds()*slowPace
+}
+
+// dismissSlow ends the slow, so that others may be given snapshots.
+func (c *seats) dismissSlow() {
+	for _, t := range slices.Clone(c.lapsed) {
+		if t.slow() {
+			t.sub.end(TooMany)
+		}
+	}
+}
 
 // take reports whether s may read a snapshot. If not, s is signalled when it may.
 func (c *seats) take(s *Sub) bool {
@@ -96,6 +121,8 @@ func (c *seats) leave(s *Sub) {
 	switch s.seat {
 	case seated, rising:
 		c.taken = slices.DeleteFunc(c.taken, func(t sitting) bool { return t.sub == s })
+	case lapsed:
+		c.lapsed = slices.DeleteFunc(c.lapsed, func(t sitting) bool { return t.sub == s })
 	case queueing:
 		c.queue = slices.DeleteFunc(c.queue, func(q *Sub) bool { return q == s })
 	}
@@ -115,7 +142,11 @@ func (c *seats) done(s *Sub, bytes int) {
 
 // fill gives free seats to those who queue and can use them.
 func (c *seats) fill() {
-	for i := c.next(); i >= 0 && len(c.taken) < maxSeats; i = c.next() {
+	for len(c.taken) < maxSeats {
+		i := c.next()
+		if i < 0 {
+			break
+		}
 		s := c.queue[i]
 		c.queue = slices.Delete(c.queue, i, i+1)
 		c.sit(s)
@@ -126,7 +157,17 @@ func (c *seats) fill() {
 
 // next is the index of the one who is to have the next seat, -1 if nobody is.
 func (c *seats) next() int {
-	return slices.IndexFunc(c.queue, func(s *Sub) bool { return !c.wouldWait(s) })
+	var waiting *class // a crowd is of few classes, and looked through each time that one of it leaves
+	return slices.IndexFunc(c.queue, func(s *Sub) bool {
+		if s.class == waiting {
+			return false
+		}
+		if c.wouldWait(s) {
+			waiting = s.class
+			return false
+		}
+		return true
+	})
 }
 
 // lapseLater has a seat lapse when its time is over, if somebody can use it.
@@ -162,6 +203,7 @@ func (c *seats) lapse() {
 			t.sub.seat = standing
 		} else {
 			t.sub.seat = lapsed
+			c.lapsed = append(c.lapsed, t)
 		}
 		c.taken = slices.Delete(c.taken, i, i+1)
 		c.fill()

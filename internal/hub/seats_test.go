@@ -157,3 +157,53 @@ func TestSmallSnapshotsNeedNoSeat(t *testing.T) {
 		}
 	}
 }
+
+// TestTheSlowMakeRoom: when snapshots take more than they may and another is to be
+// encoded, those are ended who keep theirs and hardly read on, and nobody else.
+func TestTheSlowMakeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := NewManager(Options{Epoch: "e"})
+		m.snapshots.budget = 1
+		m.Push(State{Parts: func(_ Class, max int) iter.Seq[[]byte] {
+			return lent(make([]byte, max), make([]byte, max), make([]byte, max), make([]byte, max))
+		}})
+		var subs []*Sub
+		join := func() {
+			s, err := m.AddSub(SubOptions{Class: Class(rune('a' + len(subs)))}) // each of another class
+			must(t, err)
+			take(s, 1) // the heartbeat
+			take(s, 1) // the first part, 256 KiB, if there is a seat
+			subs = append(subs, s)
+		}
+		for range maxSeats + 2 {
+			join()
+		}
+		advance(seatTime) // two lapse, and two more read
+		reading(subs[maxSeats:])
+		reading(subs[1:2])
+		late := func(kib int) time.Duration { return slowGrace + time.Duration(kib<<10)*time.Second/slowPace }
+		advance(late(200) - seatTime)
+		join()
+		advance(0) // its seat is another's who has had it for long
+		reading(subs[maxSeats+2:])
+		for i, s := range subs {
+			if s.Ended() {
+				t.Errorf("reader %d was ended when none was slow", i)
+			}
+		}
+		advance(late(300) - late(200))
+		join()
+		advance(0)
+		reading(subs[maxSeats+3:])
+		for i, s := range subs {
+			// The first has lapsed and read one part; the second has read two; two more have lapsed to let others in.
+			if want := i == 0 || i == 2 || i == 3; s.Ended() != want || want && s.Cause() != TooMany {
+				t.Errorf("reader %d: ended %v with %v, want %v", i, s.Ended(), s.Cause(), want)
+			}
+		}
+		for _, s := range subs {
+			m.RemoveSub(s)
+		}
+		idle(t, m)
+	})
+}

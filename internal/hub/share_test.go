@@ -247,6 +247,7 @@ func TestPinnedWindow(t *testing.T) {
 		{name: "within the window", before: 2, kept: 4, snapshots: 1},
 		{name: "within twice the window", before: 8, kept: 8, snapshots: 1},
 		{name: "likewise with a shared snapshot", sharing: true, before: 8, kept: 8, snapshots: 1},
+		{name: "left behind", before: 10, kept: 4, snapshots: 2},
 		{name: "read, but not caught up", before: 7, after: 1, kept: 8, snapshots: 1},
 		{name: "beyond twice the window", before: 9, kept: 8, snapshots: 2},
 		{name: "read, then beyond it", before: 7, after: 2, kept: 8, snapshots: 2},

@@ -39,6 +39,16 @@ func TestStreamsKeepPromises(t *testing.T) {
 			return shown
 		}
 
+		// afresh has all connect again when a history has begun.
+		afresh := func(t *rapid.T) {
+			for _, r := range readers {
+				if n, _ := r.next(1); n != 0 || r.sub.Cause() != HistoryChanged {
+					t.Fatalf("stream goes on into another epoch, cause %v", r.sub.Cause())
+				}
+				must(t, r.connect(true))
+			}
+		}
+
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				var commits []Commit
@@ -89,17 +99,18 @@ func TestStreamsKeepPromises(t *testing.T) {
 			"replace": func(t *rapid.T) {
 				s := mod.replace(rapid.Uint64Range(1, 5).Draw(t, "skip"))
 				shown = s.SeqNo
-				m.Push(s)
+				if rapid.Bool().Draw(t, "same history") {
+					m.Push(s)
+					return
+				}
+				epochs++
+				m.Replace(fmt.Sprintf("e%d", epochs), s, rapid.Bool().Draw(t, "distrust"))
+				afresh(t)
 			},
 			"rename": func(t *rapid.T) {
 				epochs++
 				m.SetEpoch(fmt.Sprintf("e%d", epochs))
-				for _, r := range readers {
-					if n, _ := r.next(1); n != 0 || r.sub.Cause() != HistoryChanged {
-						t.Fatalf("stream goes on into another epoch, cause %v", r.sub.Cause())
-					}
-					must(t, r.connect(true))
-				}
+				afresh(t)
 			},
 		})
 
@@ -123,7 +134,7 @@ func TestStreamsKeepPromises(t *testing.T) {
 // idle checks that nothing is left of subscribers that have gone.
 func idle(t interface{ Fatalf(string, ...any) }, m *Manager) {
 	if m.SubCount() != 0 || len(m.classes) != 0 || len(m.pinned) != 0 || len(m.snapshots.pieces) != 0 ||
-		m.snapshots.bytes != 0 || len(m.feeds) != 0 || len(m.seats.taken) != 0 || len(m.seats.queue) != 0 {
+		m.snapshots.bytes != 0 || len(m.feeds) != 0 || len(m.seats.taken) != 0 || len(m.seats.lapsed) != 0 || len(m.seats.queue) != 0 {
 		t.Fatalf("left over: %d subscribers in %d feeds, %d classes, %d pins, %d snapshots of %d bytes, %d seats, %d waiting",
 			m.SubCount(), len(m.feeds), len(m.classes), len(m.pinned), len(m.snapshots.pieces), m.snapshots.bytes,
 			len(m.seats.taken), len(m.seats.queue))

@@ -153,7 +153,6 @@ func (s *Sub) end(d Disconnect) {
 // Stats is where a subscriber stands.
 type Stats struct {
 	ID        uint64 // counts from 1 for each Manager
-	Class     Class
 	Ahead     bool
 	SeqNo     uint64 // everything up to it has been handed out
 	Behind    uint64 // commits that it may see and has not been given
@@ -165,7 +164,7 @@ func (s *Sub) Stats() Stats {
 	m := s.manager
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	st := Stats{ID: s.id, Class: s.options.Class, Ahead: s.options.Ahead, SeqNo: s.pos, Connected: s.connected}
+	st := Stats{ID: s.id, Ahead: s.options.Ahead, SeqNo: s.pos, Connected: s.connected}
 	if limit := m.limit(s); limit > st.SeqNo {
 		st.Behind = limit - st.SeqNo
 	}

@@ -132,12 +132,32 @@ func TestResume(t *testing.T) {
 			prepare: func(m *Manager, mod *model) { m.PushDelta(mod.state(10), mod.small(), mod.small()) },
 		},
 		{
-			name: "a replaced state ends what was before", options: SubOptions{Resume: true, Since: 10}, reason: WindowExceeded,
+			name: "a replaced state ends what was before", options: SubOptions{Resume: true, Since: 9}, reason: WindowExceeded,
 			prepare: func(m *Manager, mod *model) { m.Push(mod.head()) },
 		},
 		{
-			name: "what follows it goes on", options: SubOptions{Resume: true, Since: 11}, resumed: true,
+			name: "where it stands one goes on", options: SubOptions{Resume: true, Since: 10}, resumed: true,
 			prepare: func(m *Manager, mod *model) { m.Push(mod.head()); push(m, mod, 2) },
+		},
+		{
+			name: "also in another epoch", options: SubOptions{Resume: true, Since: 10}, resumed: true,
+			prepare: func(m *Manager, mod *model) { m.Replace("e2", mod.head(), false); push(m, mod, 2) },
+		},
+		{
+			name: "but not where it was another", options: SubOptions{Resume: true, Since: 10}, reason: WindowExceeded,
+			prepare: func(m *Manager, mod *model) { m.Replace("e1", mod.head(), true); push(m, mod, 2) },
+		},
+		{
+			name: "nor after it, as far as the other went", options: SubOptions{Resume: true, Since: 10}, reason: WindowExceeded,
+			prepare: func(m *Manager, mod *model) {
+				m.Replace("e1", mod.state(8), true)
+				mod.last = 8
+				push(m, mod, 3)
+			},
+		},
+		{
+			name: "what follows goes on", options: SubOptions{Resume: true, Since: 11}, resumed: true,
+			prepare: func(m *Manager, mod *model) { m.Replace("e1", mod.head(), true); push(m, mod, 2) },
 		},
 	}
 	for _, c := range cases {
