@@ -26,10 +26,10 @@ import (
 )
 
 // Run serves until ctx ends, then drains.
-func (c *serveCmd) Run(ctx context.Context, io stdio) error {
-	lines := &logLines{out: io.err}
+func (c *serveCmd) Run(ctx context.Context, std stdio) error {
+	lines := &logLines{out: std.err}
 	defer lines.flush()
-	log := c.logger(lines, isTerminal(io.err))
+	log := c.logger(lines, isTerminal(std.err))
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p := program{serveCmd: c, io: io, log: log, listener: listener}
+	p := program{serveCmd: c, std: std, log: log, listener: listener}
 	p.gateway = gateway.New(gateway.Options{
 		Dir: c.Data, Heartbeat: c.Heartbeat, MaxSubscribers: c.MaxSubscribers, Logger: log, Registry: registry,
 		Standby: c.Follow != "", SyncStandbys: c.SyncStandbys, AckTimeout: c.AckTimeout,
@@ -47,7 +47,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 	p.api = api.New(api.Options{
 		Gateway:        p.gateway,
 		Logger:         log,
-		Requests:       c.logger(heldLines{lines}, isTerminal(io.err)),
+		Requests:       c.logger(heldLines{lines}, isTerminal(std.err)),
 		Registry:       registry,
 		Version:        api.Version{Version: version, Commit: commit(), Go: runtime.Version()},
 		AllowedOrigins: c.AllowedOrigin,
@@ -65,7 +65,7 @@ func (c *serveCmd) Run(ctx context.Context, io stdio) error {
 // program is a gateway that runs.
 type program struct {
 	*serveCmd
-	io       stdio
+	std      stdio
 	log      zerolog.Logger
 	listener net.Listener
 	gateway  *gateway.Gateway
@@ -133,24 +133,27 @@ func (p *program) open(ctx context.Context) error {
 	}
 	p.api.Open(token)
 	p.log.Info().Msg("ready")
-	if p.Demo || isTerminal(p.io.err) {
-		fmt.Fprintf(p.io.err, "\n  open http://%s/#token=%s\n\n", browsable(p.listener.Addr()), token)
+	if p.Demo || isTerminal(p.std.err) {
+		fmt.Fprintf(p.std.err, "\n  open http://%s/#token=%s\n\n", browsable(p.listener.Addr()), token)
 	}
 	return nil
 }
 
 // drain ends what is under way: streams first, so that readers are told when to
-// come back, then the requests, which may still write.
-func (p *program) drain(server *http.Server) error {
+// come back, then the requests, which may still write, and in the end standbys,
+// which have got all of it by then.
+func (p *program) drain(server *http.Server) (err error) {
 	p.log.Info().Dur("drain_ms", p.Drain).Msg("draining")
+	end := time.Now().Add(p.Drain)
 	p.api.Drain(context.Background(), p.Drain)
 	grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
+	if err = server.Shutdown(grace); err != nil {
 		p.log.Warn().Err(err).Msg("requests were cut off")
-		return server.Close()
+		err = server.Close()
 	}
-	return nil
+	p.api.DismissStandbys(context.Background(), time.Until(end))
+	return err
 }
 
 // logger returns a logger whose lines go to out, each in one write.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/replication-gateway/gateway/internal/hub/hubtest"
 )
 
 // replicaToken makes a token that a standby follows with. It comes also where no
@@ -240,4 +243,42 @@ func TestTokenOfAGatewayThatWaitsForStandbys(t *testing.T) {
 	standby := launch(t, t.TempDir(), "--follow", "http://"+p.addr, "--follow-token", strings.TrimSpace(out))
 	standby.awaitLog(`,"message":"following`)
 	p.put(1, 1)
+}
+
+// A primary that is stopped, not lost, has sent its standby all that it acknowledged,
+// until its last moment and without waiting for any standby.
+func TestAPlannedStopLosesNothing(t *testing.T) {
+	t.Parallel()
+	fleet := newFleet(t, 1, "--drain", "500ms")
+	primary, standby := fleet[0], fleet[1]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var readers, writers sync.WaitGroup
+	for range 5 {
+		readers.Go(func() { keepReading(ctx, t, primary.addr, hubtest.New(hubtest.Options{})) })
+	}
+	acknowledged, last := 0, 0
+	writers.Go(func() {
+		for n := 1; ; n++ {
+			status, _ := primary.call("PUT", "/nodes/"+strconv.Itoa(n), map[string]any{"hostname": "n"})
+			if status != http.StatusOK {
+				last = status
+				return
+			}
+			if acknowledged = n; n == 50 {
+				go primary.signal(syscall.SIGTERM)
+			}
+		}
+	})
+	writers.Wait()
+	cancel()
+	readers.Wait()
+	<-primary.read
+	standby.promote()
+	for n := range acknowledged {
+		standby.must("GET", "/nodes/"+strconv.Itoa(n+1), nil)
+	}
+	if last != 0 {
+		t.Errorf("the last write was answered %d, want those before the end granted", last)
+	}
 }

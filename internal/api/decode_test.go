@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -161,4 +162,21 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%q:\ngot  %s\nwant %s", b, got, want)
 		}
 	})
+}
+
+// TestMillionsOfFaultsTakeLittleMemory: no more are made than are listed.
+func TestMillionsOfFaultsTakeLittleMemory(t *testing.T) {
+	const entries, most = 4000, 100 << 20
+	entry := `{"external_id":"a","groups":[` + strings.Repeat(`"",`, 255) + `""]}`
+	body := []byte(`{"network_id":7,"entries":[` + strings.Repeat(entry+",", entries-1) + entry + `]}`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	faults, err := api.Decode(body, &directory.DirectorySyncRequest{}, entries)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(faults) != 100 || faults[0] != "/entries/0/groups/0 required" {
+		t.Errorf("got %d faults, the first %q, %v", len(faults), faults[:1], err)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > most {
+		t.Errorf("%d MB allocated for a body of %d MB with %d faults, want at most %d", got>>20, len(body)>>20, 256*entries, most>>20)
+	}
 }

@@ -11,15 +11,30 @@ import (
 	"github.com/replication-gateway/gateway/internal/hub"
 )
 
-// streams are the open ones.
+// streams are the open ones, those of standbys apart: they are the last to go.
 type streams struct {
+	readers, standbys streamSet
+}
+
+// of returns the set that a stream belongs to.
+func (o *streams) of(st *stream) *streamSet {
+	if st.follower != nil {
+		return &o.standbys
+	}
+	return &o.readers
+}
+
+func (o *streams) all() []*stream { return append(o.readers.all(), o.standbys.all()...) }
+
+// streamSet is a set of open streams.
+type streamSet struct {
 	mu   sync.Mutex
 	open map[*stream]struct{}
 	none chan struct{} // closed when open becomes empty, nil while nobody waits
 }
 
 // add registers a stream; remove takes it out again.
-func (o *streams) add(st *stream) {
+func (o *streamSet) add(st *stream) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.open == nil {
@@ -28,7 +43,7 @@ func (o *streams) add(st *stream) {
 	o.open[st] = struct{}{}
 }
 
-func (o *streams) remove(st *stream) {
+func (o *streamSet) remove(st *stream) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.open, st)
@@ -38,14 +53,14 @@ func (o *streams) remove(st *stream) {
 	}
 }
 
-func (o *streams) all() []*stream {
+func (o *streamSet) all() []*stream {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return slices.Collect(maps.Keys(o.open))
 }
 
 // empty returns a channel that is closed when no stream is open.
-func (o *streams) empty() <-chan struct{} {
+func (o *streamSet) empty() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.open) == 0 {
@@ -59,15 +74,26 @@ func (o *streams) empty() <-chan struct{} {
 	return o.none
 }
 
+// await returns when no stream is open, or with ctx's error.
+func (o *streamSet) await(ctx context.Context) error {
+	select {
+	case <-o.empty():
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Drain prepares for the end: the gateway is not ready any more, new streams
-// are refused, and the open ones are ended one after the other, spread over the
-// given time so that their readers do not come back all at once. Each is given
-// before what is due to it, for which a slow reader has the rest of the time, and
-// a second at least. Drain returns when no stream is left, or with ctx's error
-// after ending what was left. Other requests are still served.
+// are refused, and the open ones but those of standbys are ended one after the
+// other, spread over the given time so that their readers do not come back all at
+// once. Each is given before what is due to it, for which a slow reader has the rest
+// of the time, and a second at least. Drain returns when none of them is left, or
+// with ctx's error after ending what was left. Other requests are still served, and
+// standbys go on: DismissStandbys ends them.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	s.draining.Store(true)
-	open := s.streams.all()
+	open := s.streams.readers.all()
 	start := time.Now()
 	turn := func(i int) time.Duration { return over * time.Duration(i) / time.Duration(len(open)) }
 	for i, st := range open {
@@ -75,12 +101,18 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 		passed := time.Since(start)
 		st.finish(hub.Restarting(comeBack(turn(len(open)-1)-passed)), over-passed)
 	}
-	select {
-	case <-s.streams.empty():
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	return s.streams.readers.await(ctx)
+}
+
+// DismissStandbys ends the streams of standbys, each once it has been given all that
+// was committed, for which it has the given time, and a second at least. It is for
+// when nothing writes any more, after Drain: so a standby that is promoted next
+// lacks nothing that was acknowledged, however it was. It returns as Drain does.
+func (s *Server) DismissStandbys(ctx context.Context, grace time.Duration) error {
+	for _, st := range s.streams.standbys.all() {
+		st.finish(hub.Restarting(comeBack(0)), grace)
 	}
+	return s.streams.standbys.await(ctx)
 }
 
 // comeBack is when a reader should try again: once the last one has had its turn,

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/replication-gateway/gateway/internal/api"
+	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
 	"github.com/replication-gateway/gateway/internal/hub/hubtest"
 )
@@ -236,4 +237,66 @@ func TestDrainDeliversWhatIsDue(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestStandbysAreTheLastToGo: what is written after the readers were sent away reaches
+// a standby before it is.
+func TestStandbysAreTheLastToGo(t *testing.T) {
+	h := start(t)
+	replica, _ := h.token("replica")
+	standby, reader := h.subscribe(replica, "?standby=a"), h.subscribe(adminToken, "")
+	standby.until(h.seqNo())
+	reader.until(h.seqNo())
+	drained := make(chan error, 1)
+	go func() { drained <- h.server.Drain(t.Context(), 0) }()
+	if code, _ := reader.closed(); code != websocket.StatusServiceRestart {
+		t.Errorf("the reader ended with %d, want 1012", code)
+	}
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	h.ok("PUT", "/networks/7", `{}`)
+	go func() { drained <- h.server.DismissStandbys(t.Context(), 0) }()
+	standby.until(h.seqNo())
+	if code, _ := standby.closed(); code != websocket.StatusServiceRestart {
+		t.Errorf("the standby ended with %d, want 1012", code)
+	}
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSlowReadersHaveTheTimeOfTheDrain for what they are given last, not only a second.
+func TestSlowReadersHaveTheTimeOfTheDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, time.Hour)
+		defer b.stop()
+		conn := b.subscribe()
+		read := func() error { _, _, err := conn.Read(t.Context()); return err }
+		for range 2 { // heartbeat and snapshot
+			if err := read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for id := range uint32(2) { // the one waits in the socket, the other behind it
+			if _, _, err := gateway.Do(t.Context(), b.gateway, "gateway", directory.PutNode{Node: directory.Node{NodeID: id + 1}}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		drained := make(chan error, 1)
+		go func() { drained <- b.server.Drain(t.Context(), 10*time.Second) }()
+		for range 2 {
+			time.Sleep(4 * time.Second)
+			if err := read(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := read(); websocket.CloseStatus(err) != websocket.StatusServiceRestart {
+			t.Errorf("closed with %v, want 1012", err)
+		}
+		if err := <-drained; err != nil {
+			t.Error(err)
+		}
+	})
 }

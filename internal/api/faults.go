@@ -28,38 +28,47 @@ type fault struct {
 
 const unknownField = "unknown-field"
 
-// faults gathers what is wrong with a request. Those over maxFaults are
-// counted only.
+// faults gathers what is wrong with a request. Of those over maxFaults it is kept
+// only that there were some: a body may have millions.
 type faults struct {
 	list    []fault
-	total   int
+	more    bool
 	unknown bool
 	useless map[string]bool // pointers to values of the wrong type
 }
 
+// full reports whether no more faults are listed.
+func (f *faults) full() bool { return len(f.list) >= maxFaults }
+
 // addUseless adds the fault of a value that cannot be used at all. Nothing more
 // is said of it, nor of what is within.
 func (f *faults) addUseless(pointer, code, detail string) {
-	f.add(pointer, code, detail)
+	if !f.add(pointer, code, detail) {
+		return
+	}
 	if f.useless == nil {
 		f.useless = make(map[string]bool)
 	}
 	f.useless[pointer] = true
 }
 
-func (f *faults) add(pointer, code, detail string) {
+// add adds a fault, and reports whether it is in the list.
+func (f *faults) add(pointer, code, detail string) bool {
 	if within(pointer, f.useless) {
-		return
+		return false
 	}
-	f.total++
 	if code == unknownField && !f.unknown {
 		// One of these must be in the list, since the refusal is named after it.
 		f.unknown = true
+		f.more = f.more || f.full()
 		f.list = f.list[:min(len(f.list), maxFaults-1)]
 	}
-	if len(f.list) < maxFaults {
-		f.list = append(f.list, fault{pointer, code, detail})
+	if f.full() {
+		f.more = true
+		return false
 	}
+	f.list = append(f.list, fault{pointer, code, detail})
+	return true
 }
 
 // within reports whether a pointer or what contains it is in set.
@@ -78,7 +87,7 @@ func within(pointer string, set map[string]bool) bool {
 }
 
 func (f *faults) err() error {
-	if f.total == 0 {
+	if len(f.list) == 0 {
 		return nil
 	}
 	return &faultsError{*f}
@@ -88,10 +97,13 @@ func (f *faults) err() error {
 type faultsError struct{ faults }
 
 func (e *faultsError) Error() string {
-	if e.total == 1 {
+	switch {
+	case e.more:
+		return fmt.Sprintf("%v: more than %d faults", e.Unwrap(), len(e.list))
+	case len(e.list) == 1:
 		return fmt.Sprintf("%v: one fault", e.Unwrap())
 	}
-	return fmt.Sprintf("%v: %d faults", e.Unwrap(), e.total)
+	return fmt.Sprintf("%v: %d faults", e.Unwrap(), len(e.list))
 }
 
 func (e *faultsError) Unwrap() error {

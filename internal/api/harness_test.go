@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -69,7 +70,7 @@ func start(t *testing.T, options ...func(*api.Options, *gateway.Options)) *harne
 	h.url = s.URL
 	h.client = &http.Client{Transport: &checkedTransport{t: t, next: s.Client().Transport}}
 	t.Cleanup(func() {
-		if err := h.server.Drain(context.Background(), 0); err != nil {
+		if err := errors.Join(h.server.Drain(context.Background(), 0), h.server.DismissStandbys(context.Background(), 0)); err != nil {
 			t.Errorf("drain: %v", err)
 		}
 		s.Close()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -9,7 +10,8 @@ import (
 	"github.com/replication-gateway/gateway/internal/directory"
 )
 
-// What is valid at first sight is valid to the validator.
+// What is valid at first sight is valid to the validator, which is asked entry by
+// entry and says what it would say of all at once.
 func TestObviouslyValidIsValid(t *testing.T) {
 	obvious, others := 0, 0
 	text := rapid.SampledFrom([]string{"", "a", "b", " a", "owner", "é", "\u212a", "x\x00",
@@ -26,24 +28,25 @@ func TestObviouslyValidIsValid(t *testing.T) {
 			}
 			e.Groups = &groups
 		}
-		r := &directory.DirectorySyncRequest{NetworkID: 1, Entries: []directory.DirectoryEntry{e}}
-		if !obviouslyValid(r) {
+		r := &directory.DirectorySyncRequest{NetworkID: rapid.Uint16Range(0, 3).Draw(t, "network"),
+			Entries: slices.Repeat([]directory.DirectoryEntry{e}, rapid.IntRange(0, 2).Draw(t, "entries"))}
+		var whole, each, entry faults
+		validateByTags(r, "/base", &whole)
+		validateInto(r, "/base", &each)
+		if !slices.Equal(each.list, whole.list) {
+			t.Fatalf("%+v: entry by entry %v, at once %v", r, each.list, whole.list)
+		}
+		if !obviousEntry(&e) {
 			others++
 			return
 		}
 		obvious++
-		var f faults
-		validateByTags(r, "", &f)
-		if err := f.err(); err != nil {
-			t.Fatalf("%+v: %v %v", e, err, f.list)
+		validateByTags(&e, "", &entry)
+		if err := entry.err(); err != nil {
+			t.Fatalf("%+v: %v %v", e, err, entry.list)
 		}
 	})
 	if obvious == 0 || others == 0 {
 		t.Errorf("%d were obvious, %d were not: the test shows nothing", obvious, others)
-	}
-	entries := []directory.DirectoryEntry{{ExternalID: "a"}}
-	if !obviouslyValid(&directory.DirectorySyncRequest{NetworkID: 1, Entries: entries}) ||
-		obviouslyValid(&directory.DirectorySyncRequest{NetworkID: 1}) || obviouslyValid(&directory.DirectorySyncRequest{Entries: entries}) {
-		t.Error("a sync needs a network and entries, and no more")
 	}
 }

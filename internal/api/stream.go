@@ -63,7 +63,7 @@ func (st *stream) finish(d hub.Disconnect, grace time.Duration) {
 // begin hands the stream to a writer and everybody who may end it.
 func (s *Server) begin(st *stream) {
 	s.leftovers.add()
-	s.streams.add(st)
+	s.streams.of(st).add(st)
 	s.writers.add(st)
 	s.watch.add(st)
 	if s.draining.Load() { // began after this one was let in
@@ -92,7 +92,7 @@ func (s *Server) left(st *stream) {
 	s.metrics.disconnects.WithLabelValues(closeLabel(cause.Code)).Inc()
 	s.options.Logger.Info().Str("kind", st.kind.name).Int("code", cause.Code).Uint64("seq_no", st.sub.Stats().SeqNo).
 		Dur("duration_ms", time.Since(st.sub.Stats().Connected)).Str("request_id", st.id).Msg("stream ended")
-	s.streams.remove(st)
+	s.streams.of(st).remove(st)
 }
 
 // readSocket reads what the subscriber of a WebSocket sends, until the connection

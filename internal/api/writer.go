@@ -117,6 +117,9 @@ func (w *writer) serve(st *stream) {
 		}
 	}()
 	if st.over {
+		if !st.socket.busy() {
+			st.socket.hurry(lastWords)
+		}
 		return
 	}
 	if st.socket.busy() {
@@ -159,12 +162,15 @@ func (w *writer) delivered(pushed time.Time) {
 	}
 }
 
-// close hands in the last frame of a stream that has ended.
+// close hands in the last frame of a stream that has ended. What waits before it has
+// the time of lastWords to leave, or, at a drain, the time that finish gave it.
 func (w *writer) close(st *stream) {
 	st.over = true
 	w.server.uncount(st)
 	cause := st.sub.Cause()
-	st.socket.hurry(lastWords)
+	if cause.Retry == 0 || !st.socket.busy() {
+		st.socket.hurry(lastWords)
+	}
 	if cause.Reason != "" { // else the subscriber ended it
 		st.socket.seal(st.kind.last(cause))
 	}

@@ -80,6 +80,7 @@ func open(t *testing.T, options ...option) *site {
 	s.url = listener.URL
 	s.close = sync.OnceFunc(func() {
 		_ = server.Drain(context.Background(), 0)
+		_ = server.DismissStandbys(context.Background(), 0)
 		listener.Close()
 		if err := s.Close(); err != nil {
 			t.Error(err)
