@@ -204,16 +204,22 @@ func (s *socket) first() []byte {
 }
 
 // took notes what came of a write. A deadline is missed by a peer that took nothing
-// for all of the timeout.
+// for all of the timeout, which one write waits for where no descriptor is; and
+// after a write of TLS that was late no other will do.
 func (s *socket) took(n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent += uint64(n)
 	now := time.Now()
-	if n > 0 {
+	patient := n > 0
+	switch {
+	case patient:
 		s.moved = now
-	} else if taken := s.accepted(); taken > s.seen {
-		s.seen, s.moved = taken, now
+	case s.fd != noDescriptor:
+		if taken := s.accepted(); taken > s.seen {
+			s.seen, s.moved = taken, now
+		}
+		patient = now.Sub(s.moved) < s.timeout
 	}
 	if s.waiting != nil {
 		s.waiting[0] = s.waiting[0][n:]
@@ -222,7 +228,7 @@ func (s *socket) took(n int, err error) {
 			s.waiting = s.waiting[1:]
 		}
 	}
-	if err != nil && (now.Sub(s.moved) >= s.timeout || s.late() || !errors.Is(err, os.ErrDeadlineExceeded)) {
+	if err != nil && (!patient || s.late() || !errors.Is(err, os.ErrDeadlineExceeded)) {
 		s.fail(err)
 	}
 }
@@ -285,13 +291,15 @@ func (s *socket) seal(last []byte) {
 }
 
 // close closes the connection. What waits has the time of lastWords to leave
-// before, and nothing comes after it.
+// before, unless it was given one already, and nothing comes after it.
 func (s *socket) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sealed, s.hangup = true, true
 	if s.flushing {
-		s.end(time.Now().Add(lastWords))
+		if s.until.IsZero() {
+			s.end(time.Now().Add(lastWords))
+		}
 	} else {
 		s.fail(net.ErrClosed)
 	}

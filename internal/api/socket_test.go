@@ -400,3 +400,22 @@ func BenchmarkSend(b *testing.B) {
 		}
 	})
 }
+
+// TestPeerThatStallsLaterIsDroppedAsSoon: having taken something before does not count.
+func TestPeerThatStallsLaterIsDroppedAsSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, far, written := pipe(10 * time.Second)
+		defer far.Close()
+		_, _ = s.send([][]byte{make([]byte, 20)})
+		if _, err := io.ReadFull(far, make([]byte, 20)); err != nil {
+			t.Fatal(err)
+		}
+		<-written
+		start := time.Now()
+		_, _ = s.send([][]byte{make([]byte, 20)})
+		<-written
+		if after := time.Since(start); !errors.Is(s.err, os.ErrDeadlineExceeded) || after != 10*time.Second {
+			t.Errorf("after %v: %v, want the end after 10s", after, s.err)
+		}
+	})
+}
