@@ -15,8 +15,9 @@ import (
 const maxStandbyID = 128
 
 // standbyID returns the name under which the caller acknowledges, empty when it
-// has none. Only a stream that shows everything can be a standby's.
-func (c *call) standbyID() string {
+// has none. Only a stream that shows everything can be a standby's, and only on a
+// WebSocket can it say what it has.
+func (c *call) standbyID(events bool) string {
 	id, given := c.single("standby")
 	if !given {
 		return ""
@@ -24,8 +25,8 @@ func (c *call) standbyID() string {
 	if id == "" || len(id) > maxStandbyID || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		c.faults.add("/standby", "name", "the query parameter must be 1 to 128 visible ASCII characters")
 	}
-	if c.who.role != directory.AccessReplica || len(c.query["network_id"]) > 0 {
-		c.faults.add("/standby", "role", "the query parameter is for streams of replica tokens that are not narrowed to networks")
+	if c.who.role != directory.AccessReplica || len(c.query["network_id"]) > 0 || events {
+		c.faults.add("/standby", "role", "the query parameter is for WebSockets of replica tokens that are not narrowed to networks")
 	}
 	return id
 }

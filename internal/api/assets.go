@@ -84,6 +84,9 @@ func (s *Server) serveAsset(c *call) error {
 	if c.URL.Path == "/client.js" {
 		h.Set("Access-Control-Allow-Origin", "*") // any page may import it
 	}
+	for _, condition := range []string{"Range", "If-Range", "If-Match", "If-Unmodified-Since"} {
+		c.Header.Del(condition) // of use for what is long or is written to
+	}
 	http.ServeContent(c.w, c.Request, "", time.Time{}, bytes.NewReader(a.content))
 	return nil
 }

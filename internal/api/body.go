@@ -74,6 +74,9 @@ func (c *call) jsonContent() error {
 		return fmt.Errorf("%w, not compressed", errUnsupported)
 	}
 	given := c.Header.Get("Content-Type")
+	if len(c.Header.Values("Content-Type")) > 1 || len(c.Header.Values("Content-Encoding")) > 1 {
+		return fmt.Errorf("%w, named once", errUnsupported)
+	}
 	if given == "application/json" { // as nearly all say it
 		return nil
 	}

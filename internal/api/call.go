@@ -142,7 +142,9 @@ const minPosition = "Gateway-Min-Position"
 // Gateway-Position is set.
 func (s *Server) read(c *call, networks ...uint16) (*directory.State, directory.Position, error) {
 	least, asked := directory.Position{}, c.Header.Get(minPosition)
-	if asked != "" {
+	if len(c.Header.Values(minPosition)) > 1 {
+		c.faults.add(pointer("", minPosition), "once", "the header must be given once")
+	} else if asked != "" {
 		var err error
 		if least, err = directory.ParsePosition(asked); err != nil {
 			c.faults.add(pointer("", minPosition), "position", "the header must be EPOCH:SEQ_NO")

@@ -51,7 +51,7 @@ func (s *Server) whileHeard(ctx context.Context) (context.Context, context.Cance
 				return
 			case <-look.C:
 			}
-			if u := s.options.Gateway.Upstream(); !u.Up && time.Since(u.Since) > lostAfter {
+			if u := s.options.Gateway.Upstream(); !u.Up && !u.Answers && time.Since(u.Since) > lostAfter {
 				cancel(errPrimaryUnreachable)
 			}
 		}
@@ -75,7 +75,7 @@ func (s *Server) forwarded(rt route) bool {
 // and returns the primary's answer.
 func (s *Server) forward(c *call) error {
 	upstream := s.options.Gateway.Upstream()
-	if !upstream.Up {
+	if !upstream.Up && !upstream.Answers {
 		return errPrimaryUnreachable
 	}
 	passed, _ := strconv.Atoi(c.Header.Get(hops))

@@ -147,6 +147,11 @@ func TestMetricsOfRequests(t *testing.T) {
 		`gateway_http_request_seconds_count{method="PUT",route="/networks/{network_id}",status="200"} 1`,
 		`gateway_http_request_seconds_count{method="other",route="none",status="404"} 1`,
 		`gateway_commits_total 1`,
+		`gateway_entries_total{type="node.delete"} 0`,
+		`gateway_frames_sent_total{type="delta"} 0`,
+		`gateway_resyncs_total{reason="state-replaced"} 0`,
+		`gateway_disconnects_total{code="4403"} 0`,
+		`gateway_directory_syncs_total{outcome="applied"} 0`,
 	} {
 		if !strings.Contains(metrics, want+"\n") {
 			t.Errorf("metrics lack %s", want)
@@ -202,6 +207,9 @@ func TestFiles(t *testing.T) {
 		}
 		if got := a.header.Get("Cache-Control"); got != "no-cache" {
 			t.Errorf("GET %s: Cache-Control %q, want no-cache", path, got)
+		}
+		if part := h.call("", "GET", path, "", "Range: bytes=99999999-", "If-Match: \"x\""); part.status != 200 || !bytes.Equal(part.body, a.body) {
+			t.Errorf("a part of GET %s: got %d with %d bytes, want all of it", path, part.status, len(part.body))
 		}
 		again := h.call("", "GET", path, "", "If-None-Match: "+a.header.Get("ETag"))
 		if again.status != http.StatusNotModified || len(again.body) != 0 {

@@ -1,7 +1,7 @@
 package api
 
 import (
-	"fmt"
+	"net/http"
 
 	"github.com/replication-gateway/gateway/internal/directory"
 )
@@ -19,14 +19,6 @@ func (b *memberBody) command(network uint16, node uint32) directory.PutMember {
 	return directory.PutMember{NetworkID: network, NodeID: node, Role: role(b.Role)}
 }
 
-func networkOf(s *directory.State, id uint16) (*directory.Network, error) {
-	n := s.Network(id)
-	if n == nil {
-		return nil, fmt.Errorf("%w: %d", directory.ErrNetworkNotFound, id)
-	}
-	return n, nil
-}
-
 func (s *Server) listMembers(c *call) error {
 	id, limit, after := c.networkID(), c.limit(), c.after(1<<32-1)
 	state, _, err := s.read(c, id)
@@ -36,7 +28,7 @@ func (s *Server) listMembers(c *call) error {
 	if _, err := networkOf(state, id); err != nil {
 		return err
 	}
-	return c.answer(200, pageOf(state.Members(id, uint32(after)), limit,
+	return c.answer(http.StatusOK, pageOf(state.Members(id, uint32(after)), limit,
 		func(m *directory.Member) uint32 { return m.NodeID }))
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/replication-gateway/gateway/internal/gateway"
+	"github.com/replication-gateway/gateway/internal/hub"
 )
 
 // metrics are the figures of requests and streams. Times are in seconds.
@@ -21,13 +22,20 @@ func newMetrics(r prometheus.Registerer, s *streams, g *gateway.Gateway) *metric
 			Buckets: prometheus.ExponentialBuckets(250e-6, 2.5, 12), // to 6 s
 		}, []string{"route", "method", "status"}),
 		syncs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_directory_syncs_total", Help: "Directory syncs: applied, unchanged, dry-run, or the code of the refusal."}, []string{"outcome"}),
+			Name: "gateway_directory_syncs_total", Help: "Directory syncs: applied, unchanged, repeated (given a stored answer), dry-run, or the code of the refusal."}, []string{"outcome"}),
 		disconnects: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_disconnects_total", Help: "Ended streams, by close code; 1006 stands for a connection that broke or stalled."}, []string{"code"}),
 		delivery: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "gateway_delivery_seconds", Help: "From a commit being durable to its frame being written to a socket.",
 			Buckets: prometheus.ExponentialBuckets(50e-6, 2, 20), // to 26 s
 		}),
+	}
+	// What is counted from 0 on shows its first increase.
+	for _, outcome := range []string{"applied", "unchanged", "repeated", "dry-run"} {
+		m.syncs.WithLabelValues(outcome)
+	}
+	for _, code := range []int{1000, 1001, 1005, abnormal, 1008, 1012, 1013, hub.TokenEnded.Code, hub.HistoryChanged.Code} {
+		m.disconnects.WithLabelValues(closeLabel(code))
 	}
 	r.MustRegister(m.requests, m.syncs, m.disconnects, m.delivery, streamCollector{s, g})
 	return m

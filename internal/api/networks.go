@@ -1,6 +1,9 @@
 package api
 
 import (
+	"fmt"
+	"net/http"
+
 	"github.com/replication-gateway/gateway/internal/directory"
 )
 
@@ -48,7 +51,7 @@ func (s *Server) listNetworks(c *call) error {
 		return err
 	}
 	view := c.view()
-	return c.answer(200, pageOf(view.VisibleNetworks(state, uint16(after)), limit,
+	return c.answer(http.StatusOK, pageOf(view.VisibleNetworks(state, uint16(after)), limit,
 		func(n *directory.Network) uint16 { return n.NetworkID }))
 }
 
@@ -62,7 +65,7 @@ func (s *Server) getNetwork(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.answer(200, n)
+	return c.answer(http.StatusOK, n)
 }
 
 // maxNetwork is the size in bytes of the body of a network, whose mappings may name
@@ -86,4 +89,12 @@ func (s *Server) deleteNetwork(c *call) error {
 		return err
 	}
 	return commit(s, c, directory.DeleteNetwork{NetworkID: id})
+}
+
+func networkOf(s *directory.State, id uint16) (*directory.Network, error) {
+	n := s.Network(id)
+	if n == nil {
+		return nil, fmt.Errorf("%w: %d", directory.ErrNetworkNotFound, id)
+	}
+	return n, nil
 }

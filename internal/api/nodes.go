@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"iter"
+	"net/http"
 
 	"github.com/replication-gateway/gateway/internal/directory"
 )
@@ -37,7 +38,7 @@ func (s *Server) listNodes(c *call) error {
 	if filtered {
 		rows = nodesOf(view, state, externalID, uint32(after))
 	}
-	return c.answer(200, pageOf(rows, limit, func(n *directory.Node) uint32 { return n.NodeID }))
+	return c.answer(http.StatusOK, pageOf(rows, limit, func(n *directory.Node) uint32 { return n.NodeID }))
 }
 
 // nodesOf yields the nodes of a person that are in sight.
@@ -61,7 +62,7 @@ func (s *Server) getNode(c *call) error {
 	if !view.SeesNode(state, id) {
 		return fmt.Errorf("%w: %d", directory.ErrNodeNotFound, id)
 	}
-	return c.answer(200, state.Node(id))
+	return c.answer(http.StatusOK, state.Node(id))
 }
 
 func (s *Server) putNode(c *call) error {

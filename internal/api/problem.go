@@ -24,6 +24,7 @@ var (
 	errMalformed        = errors.New("the body is not one well-formed JSON value")
 	errUpgradeRequired  = errors.New("this path speaks WebSocket, version 13, and server-sent events")
 	errDraining         = errors.New("the gateway is about to stop")
+	errTokenFull        = errors.New("as many streams are open with this token as one may have")
 	errNotPromotable    = errors.New("the standby cannot be promoted")
 	errNotReady         = errors.New("the gateway is not ready")
 )
@@ -60,15 +61,16 @@ var refusals = []struct {
 	{directory.ErrRemovalThreshold, http.StatusConflict, "removal-threshold", ""},
 	{directory.ErrPlanChanged, http.StatusConflict, "plan-changed", ""},
 	{errNotPromotable, http.StatusConflict, "not-ready", ""},
+	{gateway.ErrCannotFollow, http.StatusServiceUnavailable, "not-ready", "this standby cannot follow its primary; its log says why, and so does GET /replication"},
 	{errNotReady, http.StatusServiceUnavailable, "not-ready", ""},
 	{gateway.ErrStorageFailed, http.StatusServiceUnavailable, "storage-failed", "the gateway cannot write; whether this change was made shows after its restart"},
 	{hub.ErrNoState, http.StatusServiceUnavailable, "not-ready", "the gateway has no state to start from yet"},
 	{hub.ErrFull, http.StatusServiceUnavailable, "too-many-subscribers", "the gateway has as many subscribers as it takes"},
+	{errTokenFull, http.StatusServiceUnavailable, "too-many-subscribers", ""},
 	{errDraining, http.StatusServiceUnavailable, "draining", ""},
 	{hub.ErrClosed, http.StatusServiceUnavailable, "draining", "the gateway is about to stop"},
 	{gateway.ErrClosed, http.StatusServiceUnavailable, "draining", "the gateway is about to stop"},
 	{gateway.ErrNoState, http.StatusServiceUnavailable, "not-ready", ""},
-	{gateway.ErrCannotFollow, http.StatusServiceUnavailable, "not-ready", ""},
 	{gateway.ErrStandby, http.StatusServiceUnavailable, "primary-unreachable", "this gateway has just become a standby"},
 	{gateway.ErrStandbysBehind, http.StatusServiceUnavailable, "standbys-behind", "what waits for the standbys fills the window; the change was not made"},
 	{errPrimaryUnreachable, http.StatusServiceUnavailable, "primary-unreachable", ""},

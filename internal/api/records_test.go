@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -261,6 +262,36 @@ func TestRecordRefusals(t *testing.T) {
 		if got := a.faults(t); a.status != c.status || a.text(t, "code") != c.code || !slices.Equal(got, c.faults) {
 			t.Errorf("%s %s %.80s:\ngot  %d %s %q\nwant %d %s %q", c.method, c.path, c.body,
 				a.status, a.text(t, "code"), got, c.status, c.code, c.faults)
+		}
+	}
+}
+
+// TestHeadersThatStandTwice: none of the two is taken for the one that counts.
+func TestHeadersThatStandTwice(t *testing.T) {
+	h := start(t)
+	at := h.ok("PUT", "/networks/1", `{}`).position()
+	for _, tt := range []struct {
+		method, name string
+		values       []string
+		status       int
+	}{
+		{"GET", "Gateway-Min-Position", []string{at, at + "0"}, 422},
+		{"PUT", "Content-Type", []string{"application/json", "text/plain"}, 415},
+		{"PUT", "Content-Encoding", []string{"identity", "gzip"}, 415},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), tt.method, h.url+"/networks/1", strings.NewReader(`{}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Authorization": {"Bearer " + adminToken}, "Content-Type": {"application/json"}}
+		req.Header[tt.name] = tt.values
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.status {
+			t.Errorf("%s %q: %d, want %d", tt.name, tt.values, resp.StatusCode, tt.status)
 		}
 	}
 }

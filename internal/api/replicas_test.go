@@ -96,10 +96,11 @@ func TestMessagesThatAreMisuse(t *testing.T) {
 func TestStandbyNames(t *testing.T) {
 	h := start(t)
 	replica, _ := h.token("replica")
-	for _, tt := range []struct{ token, query, fault string }{
-		{adminToken, "?standby=a", "/standby role"}, {replica, "?standby=a&network_id=7", "/standby role"}, {replica, "?standby=", "/standby name"},
+	for _, tt := range []struct{ token, query, accept, fault string }{
+		{adminToken, "?standby=a", "*/*", "/standby role"}, {replica, "?standby=a&network_id=7", "*/*", "/standby role"},
+		{replica, "?standby=", "*/*", "/standby name"}, {replica, "?standby=a", "text/event-stream", "/standby role"},
 	} {
-		a := h.call(tt.token, "GET", "/subscribe"+tt.query, "")
+		a := h.call(tt.token, "GET", "/subscribe"+tt.query, "", "Accept: "+tt.accept)
 		a.refused(t, 422, "validation")
 		if got := fmt.Sprint(a.faults(t)); got != "["+tt.fault+"]" {
 			t.Errorf("%s: faults %s, want %s", tt.query, got, tt.fault)

@@ -143,6 +143,22 @@ func TestReplicationOfAStandby(t *testing.T) {
 	if _, u := ask(); u == nil || u.Up || u.Problem != "not let in" {
 		t.Errorf("refused: %+v", u)
 	}
+	if a := h.call("", "GET", "/readyz", ""); a.status != 503 || strings.Contains(string(a.body), "not let in") {
+		t.Errorf("all the world is told why: %d %s", a.status, a.body)
+	}
+}
+
+// A standby whose token its primary does not take any more passes writes on all the
+// same: they bear the caller's.
+func TestWritesPassByABadToken(t *testing.T) {
+	primary, standby := start(t), start(t, func(_ *api.Options, g *gateway.Options) { g.Standby = true })
+	there := gateway.Upstream{URL: primary.url, Trouble: errors.New("refused")}
+	standby.gateway.SetUpstream(there)
+	standby.call(adminToken, "PUT", "/networks/7", `{}`).refused(t, 503, "primary-unreachable")
+	there.Answers = true
+	standby.gateway.SetUpstream(there)
+	standby.ok("PUT", "/networks/7", `{}`)
+	primary.ok("GET", "/networks/7", "")
 }
 
 func TestReplicationForgetsStreamsThatEnded(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/gateway"
-	"github.com/replication-gateway/gateway/internal/hub"
 )
 
 // subscribe opens a stream, which goes on when it has returned. Everything that can
@@ -20,7 +19,7 @@ import (
 // handshake would have.
 func (s *Server) subscribe(c *call) error {
 	events := !isHandshake(c.Request) && wantsEvents(c.Header)
-	filter, resume, standby := c.networkFilter(), c.resume(events), c.standbyID()
+	filter, resume, standby := c.networkFilter(), c.resume(events), c.standbyID(events)
 	if err := c.refusal(); err != nil {
 		return err
 	}
@@ -34,7 +33,7 @@ func (s *Server) subscribe(c *call) error {
 		return errDraining
 	}
 	if !s.watch.admit(c.who.tokenID) {
-		return fmt.Errorf("%w of this token", hub.ErrFull)
+		return errTokenFull
 	}
 	sub, err := s.options.Gateway.Subscribe(gateway.SubscribeOptions{View: c.view(filter...), Resume: resume})
 	if err != nil {

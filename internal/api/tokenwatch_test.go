@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/replication-gateway/gateway/internal/api"
@@ -19,8 +20,8 @@ func TestStreamsOfATokenAreLimited(t *testing.T) {
 	for _, accept := range []string{"*/*", "text/event-stream"} {
 		a := h.call(one, "GET", "/subscribe", "", "Accept: "+accept)
 		a.refused(t, http.StatusServiceUnavailable, "too-many-subscribers")
-		if a.header.Get("Retry-After") == "" {
-			t.Error("no Retry-After")
+		if a.header.Get("Retry-After") == "" || !strings.Contains(a.text(t, "detail"), "token") {
+			t.Errorf("no Retry-After, or not said why: %v %s", a.header, a.body)
 		}
 	}
 	if _, resp, err := h.dial("", http.Header{"Authorization": {"Bearer " + one}}); err == nil || resp.StatusCode != 503 {

@@ -3,6 +3,7 @@ package directory
 import (
 	"bytes"
 	"fmt"
+	"iter"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -19,6 +20,17 @@ func (t EntryType) String() string {
 		return t.Kind.String() + ".delete"
 	}
 	return t.Kind.String() + ".put"
+}
+
+// EntryTypes yields all types that there are.
+func EntryTypes() iter.Seq[EntryType] {
+	return func(yield func(EntryType) bool) {
+		for kind := range numKinds {
+			if !yield(EntryType{Kind: kind}) || !yield(EntryType{Kind: kind, Delete: true}) {
+				return
+			}
+		}
+	}
 }
 
 // ParseEntryType reads the likes of node.put and member.delete.

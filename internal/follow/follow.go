@@ -93,7 +93,7 @@ func (f *follower) follow(ctx context.Context) {
 // cannot notes why the gateway there cannot be followed, and logs it when that is
 // another reason than before.
 func (f *follower) cannot(level zerolog.Level, err error, retryIn time.Duration) {
-	f.Gateway.SetUpstream(gateway.Upstream{URL: f.URL, Trouble: err})
+	f.Gateway.SetUpstream(gateway.Upstream{URL: f.URL, Trouble: err, Answers: badToken(err)})
 	if f.trouble != err.Error() {
 		f.trouble = err.Error()
 		f.Logger.WithLevel(level).Err(err).Str("primary", f.URL).Dur("retry_in_ms", retryIn).Msg("cannot follow")
@@ -134,6 +134,11 @@ func (f *follower) watch(ctx context.Context) {
 func refused(err error) bool {
 	_, answered := errors.AsType[*client.RefusedError](err)
 	return answered && !errors.Is(err, client.ErrUnavailable) || errors.Is(err, errNoReplica)
+}
+
+// badToken reports whether somebody is there who does not take the token.
+func badToken(err error) bool {
+	return errors.Is(err, client.ErrUnauthorized) || errors.Is(err, client.ErrForbidden) || errors.Is(err, client.ErrTokenEnded)
 }
 
 // nobody is a network of which a stream shows next to nothing.

@@ -24,13 +24,13 @@ type metrics struct {
 
 func newMetrics() *metrics {
 	disk := prometheus.ExponentialBuckets(50e-6, 2, 18) // 50 µs to 6.5 s
-	return &metrics{
+	m := &metrics{
 		commits: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "gateway_commits_total", Help: "Commits made."}),
+			Name: "gateway_commits_total", Help: "Commits made here; those of a standby are its primary's."}),
 		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "gateway_commit_seconds", Help: "From the first command of a group to its commits being visible.", Buckets: disk}),
+			Name: "gateway_commit_seconds", Help: "From the first command of a group to its commits being durable, and visible without --sync-standbys.", Buckets: disk}),
 		entries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gateway_entries_total", Help: "Entries committed, by type."}, []string{"type"}),
+			Name: "gateway_entries_total", Help: "Entries committed here, by type."}, []string{"type"}),
 		walAppend: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "gateway_wal_append_seconds", Help: "Write and sync of one group.", Buckets: disk}),
 		snapshot: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -45,6 +45,17 @@ func newMetrics() *metrics {
 		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gateway_resyncs_total", Help: "Snapshots sent to subscribers that had a position, by reason."}, []string{"reason"}),
 	}
+	// What is counted from 0 on shows its first increase.
+	for t := range directory.EntryTypes() {
+		m.entries.WithLabelValues(t.String())
+	}
+	for _, t := range []hub.FrameType{hub.Snapshot, hub.Delta, hub.Heartbeat} {
+		m.frames.WithLabelValues(string(t))
+	}
+	for _, reason := range []string{hub.UnknownEpoch, hub.WindowExceeded, hub.Ahead, hub.StateReplaced} {
+		m.resyncs.WithLabelValues(reason)
+	}
+	return m
 }
 
 // register registers the metrics; logSize returns the bytes of the log on disk.

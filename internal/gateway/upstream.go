@@ -6,6 +6,7 @@ import "time"
 type Upstream struct {
 	URL     string
 	Up      bool      // it was heard of lately
+	Answers bool      // it is there, and only does not let itself be followed: what is passed on reaches it
 	Since   time.Time // when Up became what it is
 	Due     bool      // a snapshot of it is due: the standby lacks more than what it was not sent
 	Heard   time.Time // when it was last heard of and nothing was due: the standby then had all that it had been sent; zero for never
