@@ -83,13 +83,11 @@ func (g *Gateway) awaitShown(ctx context.Context, p directory.Position) error {
 		return nil
 	}
 	return g.awaitAdvance(ctx, g.options.AckTimeout, ErrNotReplicated, func() (bool, error) {
-		shown := g.shown.Load().position.SeqNo // before the lineage: a later history is never mistaken for an older one
-		lineage := g.Lineage()
-		err := lineage.Locate(p, shown)
-		if err != nil && lineage.Current() != p.Epoch {
+		reached, err := g.reached(p)
+		if err != nil && g.Lineage().Current() != p.Epoch {
 			return false, ErrNotReplicated
 		}
-		return err == nil && shown >= p.SeqNo, nil
+		return reached, nil
 	})
 }
 
@@ -122,13 +120,24 @@ const awaitAtMost = 5 * time.Second
 // after five seconds.
 func (g *Gateway) Await(ctx context.Context, p directory.Position) error {
 	return g.awaitAdvance(ctx, awaitAtMost, ErrPositionNotReached, func() (bool, error) {
-		shown := g.shown.Load().position.SeqNo
-		err := g.Lineage().Locate(p, shown)
+		reached, err := g.reached(p)
 		if errors.Is(err, directory.ErrUnknownEpoch) && !g.standby.Load() {
 			return false, ErrPositionNotReached // a standby may hear of it
 		}
-		return err == nil && shown >= p.SeqNo, nil // of an epoch that has ended, not all may be shown yet
+		return reached, nil
 	})
+}
+
+// reached reports whether all up to p is shown. The error is that of
+// directory.Lineage.Locate; with one nothing is reached.
+func (g *Gateway) reached(p directory.Position) (bool, error) {
+	lineage, shown := g.Lineage(), g.shown.Load().position
+	if err := lineage.Locate(p, shown.SeqNo); err != nil {
+		return false, err
+	}
+	// While another history is gone over to, the two are not of the same one. And of an epoch that has ended not all
+	// may be shown yet.
+	return shown.Epoch == lineage.Current() && shown.SeqNo >= p.SeqNo, nil
 }
 
 // awaitAdvance returns once something holds of what is shown, which is looked at

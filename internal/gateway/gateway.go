@@ -21,14 +21,14 @@ import (
 type Options struct {
 	Dir            string // the data folder; made when it is not there
 	Log            wal.Options
-	Heartbeat      time.Duration // between the heartbeats of a stream
+	Heartbeat      time.Duration // between the heartbeats of a stream; above 0
 	MaxSubscribers int           // 0 for no limit
 	WindowCommits  int           // the window's limits; 0 for those of package hub
 	WindowBytes    int
 	Snapshots      SnapshotPolicy
 	Standby        bool          // opens as a standby, unless it was promoted
 	SyncStandbys   int           // how many standbys must have a commit on disk before it is shown
-	AckTimeout     time.Duration // how long a command waits for them
+	AckTimeout     time.Duration // how long a command waits for them; with 0 it does not
 	Logger         zerolog.Logger
 	Registry       prometheus.Registerer // of the metrics; nil for none
 	Clock          func() time.Time      // nil for time.Now

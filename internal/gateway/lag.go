@@ -18,8 +18,9 @@ type StandbyStatus struct {
 	Lag    time.Duration // how long the oldest of these has been on disk here, 0 without one
 }
 
-// Standbys returns every standby that has followed since this gateway started,
-// also those that are gone, sorted by ID.
+// Standbys returns every standby that has followed since this gateway started, was
+// last demoted or went over to another history, also those that are gone, sorted by
+// ID.
 func (g *Gateway) Standbys() []StandbyStatus {
 	if !g.isOpen() {
 		return nil
