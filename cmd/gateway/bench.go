@@ -107,8 +107,8 @@ func (c *benchCmd) measure(ctx context.Context, p *progress) (figures *benchFigu
 		return nil, err
 	}
 	err = c.putNetwork(ctx, network, "bench")
-	if refused, _ := errors.AsType[*refusedError](err); refused != nil && refused.Status < 500 {
-		return nil, err
+	if refused, _ := errors.AsType[*refusedError](err); refused != nil && (refused.Status < 500 || refused.Code == "standbys-behind") {
+		return nil, err // none was made
 	}
 	defer func() { err = errors.Join(err, c.removeNetwork(ctx, network)) }()
 	if err != nil { // and it may have been made all the same

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"time"
@@ -126,51 +125,4 @@ func (b *bench) look(into *struct{ server, driver load.Usage }) (err error) {
 	}
 	into.driver, err = load.Process(os.Getpid()).Usage()
 	return err
-}
-
-// progress tells on stderr how a run goes on: one line that is written over, if
-// that is a terminal.
-type progress struct {
-	w        io.Writer
-	terminal bool
-}
-
-func newProgress(w io.Writer) *progress { return &progress{w, isTerminal(w)} }
-
-func (p *progress) say(line string) {
-	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
-		return
-	}
-	fmt.Fprintln(p.w, line)
-}
-
-// every says what line returns at the given interval, until stop is called. Only
-// one runs at a time.
-func (p *progress) every(interval time.Duration, line func() string) (stop func()) {
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ticker.C:
-				p.say(line())
-			case <-end:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(end)
-		<-ended
-	}
-}
-
-// done leaves the line to what comes next.
-func (p *progress) done() {
-	if p.terminal {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
 }

@@ -29,7 +29,7 @@ type cli struct {
 var errHelp = errors.New("help was asked for")
 
 // run parses args and runs the command they name.
-func run(ctx context.Context, args []string, io stdio) (err error) {
+func run(ctx context.Context, args []string, std stdio) (err error) {
 	defer func() {
 		if r := recover(); r == errHelp {
 			err = nil
@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, io stdio) (err error) {
 		}
 	}()
 	var c cli
-	command, err := parse(&c, args, kong.Writers(io.out, io.err), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(io))
+	command, err := parse(&c, args, kong.Writers(std.out, std.err), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(std))
 	if err != nil {
 		return usageError{err}
 	}

@@ -19,14 +19,19 @@ import (
 const demoPace = 2 * time.Second
 
 // runDemo fills an empty gateway with a small fleet and keeps changing it until
-// ctx ends. It does so with the commands that everybody else has.
+// ctx ends. It does so with the commands that everybody else has. What was not made
+// by it, it leaves alone.
 func runDemo(ctx context.Context, log zerolog.Logger, g *gateway.Gateway) error {
 	d := demo{g: g, rand: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}
-	if state, _ := g.Durable(); state.SeqNo() == 0 {
+	switch state, _ := g.Durable(); {
+	case state.SeqNo() == 0:
 		if err := d.fill(ctx); err != nil {
 			return ended(ctx, fmt.Errorf("demo: %w", err))
 		}
 		log.Info().Msg("demo fleet made")
+	case !isDemo(state):
+		log.Warn().Msg("the data folder holds something else than the demo fleet, which stays as it is")
+		return nil
 	}
 	for {
 		wait := time.NewTimer(demoPace/2 + time.Duration(d.rand.Int64N(int64(demoPace))))
@@ -41,6 +46,14 @@ func runDemo(ctx context.Context, log zerolog.Logger, g *gateway.Gateway) error 
 			log.Warn().Err(err).Msg("demo change refused")
 		}
 	}
+}
+
+// isDemo reports whether a state has the networks of the demo.
+func isDemo(state *directory.State) bool {
+	return !slices.ContainsFunc(demoNetworks, func(want directory.Network) bool {
+		n := state.Network(want.NetworkID)
+		return n == nil || n.Name != want.Name
+	})
 }
 
 // ended drops an error that only says that ctx is over.

@@ -6,21 +6,63 @@ import (
 	"time"
 )
 
-// meter shows on a terminal how far a long command is, on one line that is
-// written over and in the end wiped out. Elsewhere it shows nothing.
+// progress tells on stderr how a command goes on: one line that is written over, if
+// that is a terminal, else one line after the other.
+type progress struct {
+	w        io.Writer
+	terminal bool
+}
+
+func newProgress(w io.Writer) *progress { return &progress{w, isTerminal(w)} }
+
+func (p *progress) say(line string) {
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+		return
+	}
+	fmt.Fprintln(p.w, line)
+}
+
+// every says what line returns at the given interval, until stop is called. Only
+// one runs at a time.
+func (p *progress) every(interval time.Duration, line func() string) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				p.say(line())
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
+}
+
+// done leaves the line to what comes next.
+func (p *progress) done() {
+	if p.terminal {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
+// meter shows on a terminal how far a long command is, and elsewhere nothing.
 type meter struct {
-	out   io.Writer // nil when there is no terminal
+	line  *progress
 	what  string
 	shown time.Time
 }
 
 // newMeter returns a meter of what, such as rows.
-func newMeter(io stdio, what string) *meter {
-	m := &meter{what: what}
-	if isTerminal(io.err) {
-		m.out = io.err
-	}
-	return m
+func newMeter(std stdio, what string) *meter {
+	return &meter{line: newProgress(std.err), what: what}
 }
 
 const meterEvery = 100 * time.Millisecond
@@ -28,20 +70,16 @@ const meterEvery = 100 * time.Millisecond
 // show says that done of total are done; total may be 0 when nobody knows it.
 func (m *meter) show(done, total uint64) {
 	now := time.Now()
-	if m.out == nil || now.Sub(m.shown) < meterEvery {
+	if !m.line.terminal || now.Sub(m.shown) < meterEvery {
 		return
 	}
 	m.shown = now
 	if total == 0 {
-		fmt.Fprintf(m.out, "\r\x1b[K%d %s", done, m.what)
+		m.line.say(fmt.Sprintf("%d %s", done, m.what))
 		return
 	}
-	fmt.Fprintf(m.out, "\r\x1b[K%d of %d %s, %.0f %%", done, total, m.what, 100*float64(done)/float64(total))
+	m.line.say(fmt.Sprintf("%d of %d %s, %.0f %%", done, total, m.what, 100*float64(done)/float64(total)))
 }
 
 // wipe takes the line away.
-func (m *meter) wipe() {
-	if m.out != nil {
-		fmt.Fprint(m.out, "\r\x1b[K")
-	}
-}
+func (m *meter) wipe() { m.line.done() }

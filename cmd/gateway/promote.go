@@ -12,7 +12,7 @@ import (
 
 // promoteCmd makes a standby primary.
 type promoteCmd struct {
-	remoteFlags `embed:""`
+	remoteFlags
 }
 
 // Run asks for the promotion, and prints where the gateway stands then and what

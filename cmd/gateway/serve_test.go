@@ -233,3 +233,18 @@ func TestDemoWithoutItsStandbys(t *testing.T) {
 		t.Error("after the restart the fleet was made once more")
 	}
 }
+
+// What the demo did not make it leaves alone.
+func TestDemoLeavesOtherDataAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := start(t, dir)
+	p.must("PUT", "/networks/1", map[string]any{"name": "Platform of ours"})
+	p.kill()
+	p = start(t, dir, "--demo")
+	p.awaitLog("stays as it is")
+	var list struct{ Items []any }
+	if err := json.Unmarshal(p.must("GET", "/nodes", nil), &list); err != nil || len(list.Items) != 0 {
+		t.Errorf("%d nodes, %v, want none", len(list.Items), err)
+	}
+}

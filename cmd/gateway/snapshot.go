@@ -21,19 +21,19 @@ type snapshotCmd struct {
 
 // snapshotSaveCmd writes a backup.
 type snapshotSaveCmd struct {
-	remoteFlags `embed:""`
-	File        string `arg:"" help:"File to write: mode 0600, whole or not at all. It holds the hashes of tokens and stored answers."`
+	remoteFlags
+	File string `arg:"" help:"File to write: mode 0600, whole or not at all. It holds the hashes of tokens and stored answers."`
 }
 
 // Run fetches the backup and checks it on its way to the disk, so that no file
 // is left that cannot be restored.
-func (c snapshotSaveCmd) Run(ctx context.Context, stdio stdio) error {
+func (c snapshotSaveCmd) Run(ctx context.Context, std stdio) error {
 	resp, err := c.do(ctx, http.MethodGet, "/backup", nil, nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	meter := newMeter(stdio, "rows")
+	meter := newMeter(std, "rows")
 	var backup gateway.Backup
 	body := &brokenOff{from: resp.Body}
 	err = wholefile.Write(c.File, func(w io.Writer) (err error) {
@@ -47,7 +47,7 @@ func (c snapshotSaveCmd) Run(ctx context.Context, stdio stdio) error {
 	if err != nil {
 		return fmt.Errorf("nothing was saved: %w", err)
 	}
-	_, err = fmt.Fprintf(stdio.out, "%s: %d rows at %v\n", c.File, backup.Rows, backup.Position)
+	_, err = fmt.Fprintf(std.out, "%s: %d rows at %v\n", c.File, backup.Rows, backup.Position)
 	return err
 }
 
@@ -72,14 +72,14 @@ type snapshotRestoreCmd struct {
 }
 
 // Run restores the backup.
-func (c snapshotRestoreCmd) Run(stdio stdio) error {
+func (c snapshotRestoreCmd) Run(std stdio) error {
 	endAtOnce() // a folder that is not whole says so
 	f, err := os.Open(c.File)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	meter := newMeter(stdio, "rows")
+	meter := newMeter(std, "rows")
 	backup, epoch, err := gateway.Restore(c.Dir, f, meter.show)
 	meter.wipe()
 	if errors.Is(err, wal.ErrDamaged) {
@@ -88,6 +88,6 @@ func (c snapshotRestoreCmd) Run(stdio stdio) error {
 	if err != nil {
 		return advised(err, c.Dir)
 	}
-	_, err = fmt.Fprintf(stdio.out, "%s: %d rows of %v; epoch %s begins here\n", c.Dir, backup.Rows, backup.Position, epoch)
+	_, err = fmt.Fprintf(std.out, "%s: %d rows of %v; epoch %s begins here\n", c.Dir, backup.Rows, backup.Position, epoch)
 	return err
 }

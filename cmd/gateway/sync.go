@@ -26,8 +26,8 @@ type syncCmd struct {
 func (syncCmd) Help() string {
 	return `The file is JSON, either a list of entries or a whole request as POST /directory-sync takes it; or NDJSON, an entry a
 line; or CSV in UTF-8, whose first row names its columns: external_id, and of display_name, email, groups, role and
-disabled those that there are. Groups are split at ";". An empty cell says nothing, so that what is recorded stays,
-but an empty cell of groups says that the person is in none.
+disabled those that there are. Groups are split at ";". An empty cell says nothing, so that what is recorded stays;
+but an empty cell of groups says that the person is in none, and one of disabled that they are enabled.
 
 The plan is shown first, and carried out when the question is answered with y or yes: that plan and no other, also
 past the removal threshold. No answer is a no.`

@@ -13,8 +13,8 @@ var version = "devel"
 type versionCmd struct{}
 
 // Run prints the version on one line.
-func (versionCmd) Run(io stdio) error {
-	_, err := fmt.Fprintf(io.out, "gateway %s commit %s %s\n", version, commit(), runtime.Version())
+func (versionCmd) Run(std stdio) error {
+	_, err := fmt.Fprintf(std.out, "gateway %s commit %s %s\n", version, commit(), runtime.Version())
 	return err
 }
 

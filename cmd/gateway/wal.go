@@ -24,10 +24,10 @@ type walVerifyCmd struct {
 }
 
 // Run prints a line for each file, and then what is wrong.
-func (c walVerifyCmd) Run(io stdio) error {
+func (c walVerifyCmd) Run(std stdio) error {
 	endAtOnce()
-	meter := newMeter(io, "bytes")
-	table := tabwriter.NewWriter(io.out, 0, 0, 2, ' ', 0)
+	meter := newMeter(std, "bytes")
+	table := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "FILE\tHOLDS\tBYTES\tSTATE")
 	var damage []*wal.DamageError
 	startable, standIn := true, false // damage ends no start; something takes the place of what is damaged
@@ -53,7 +53,7 @@ func (c walVerifyCmd) Run(io stdio) error {
 		return err
 	}
 	for _, d := range damage {
-		fmt.Fprintf(io.out, "\n%s\n  offset %d, seq_no %d: %s\n", d.File, d.Offset, d.SeqNo, d.Reason)
+		fmt.Fprintf(std.out, "\n%s\n  offset %d, seq_no %d: %s\n", d.File, d.Offset, d.SeqNo, d.Reason)
 	}
 	if len(damage) == 0 {
 		return nil
@@ -96,9 +96,9 @@ type walDumpCmd struct {
 
 // Run prints each commit as an object with its seq_no and its entries. On
 // damage it ends with what could be read.
-func (c walDumpCmd) Run(io stdio) error {
+func (c walDumpCmd) Run(std stdio) error {
 	endAtOnce()
-	out := bufio.NewWriterSize(io.out, 64<<10)
+	out := bufio.NewWriterSize(std.out, 64<<10)
 	var line []byte
 	recovery, err := gateway.Dump(c.Dir, func(commit directory.Commit) error {
 		line = commit.AppendLine(line[:0])
@@ -110,7 +110,7 @@ func (c walDumpCmd) Run(io stdio) error {
 		return advised(err, c.Dir)
 	}
 	if recovery.Torn != nil {
-		fmt.Fprintf(io.err, "a last write, with seq_no %d at offset %d of %s, was never finished and is not printed\n",
+		fmt.Fprintf(std.err, "a last write, with seq_no %d at offset %d of %s, was never finished and is not printed\n",
 			recovery.Torn.SeqNo, recovery.Torn.Offset, recovery.Torn.File)
 	}
 	return nil
