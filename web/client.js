@@ -403,7 +403,7 @@ export class GatewayClient extends EventTarget {
   }
 
   async #probe() {
-    if (/[^\x00-\xff]/.test(this.#token)) return { status: 401 }; // no header can carry it
+    if (/[^\x20-\x7e]/.test(this.#token)) return { status: 401 }; // no token has that, nor can every header carry it
     try {
       const answer = await fetch(this.#subscribeURL(false), {
         headers: { Authorization: `Bearer ${this.#token}`, Accept: "text/event-stream" },
@@ -419,11 +419,11 @@ export class GatewayClient extends EventTarget {
     }
   }
 
-  /** Tries again after the time that the gateway named, else after a random one that may grow (full jitter). */
+  /** Tries again after the time that the gateway named, and a random one that may grow (full jitter). */
   #retry({ reason, code, retry_in_ms: named }) {
     this.#forget();
     const ceiling = Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** this.#attempt++);
-    const delay = Math.round(named ?? Math.random() * ceiling);
+    const delay = Math.round((named ?? 0) + Math.random() * ceiling);
     this.#retryTimer = setTimeout(() => this.#dial(), delay);
     this.#waiting({ reason, code, retry_in_ms: delay });
   }
