@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	r := report.Report{
 		Title:       "The fan-out beside its peers",
-		Command:     "go run ./fanout",
+		Command:     o.again,
 		Environment: environment,
 		Parameters:  o,
 	}

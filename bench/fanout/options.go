@@ -39,6 +39,7 @@ type options struct {
 	Candidates []string `json:"candidates"`
 
 	gateway, disk, out string
+	again              string // the command that measures the same again
 }
 
 // figure is one thing that is measured, and the sections that it brings.
@@ -112,6 +113,7 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 || !o.valid() {
 		return o, fmt.Errorf("%w: see -h", command.ErrUsage)
 	}
+	o.again = command.Again(f)
 	return o, nil
 }
 

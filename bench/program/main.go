@@ -34,6 +34,7 @@ type options struct {
 	Figures     []string        `json:"figures"`
 
 	gateway, disk, out string
+	again              string // the command that measures the same again
 }
 
 // figure is one thing that is measured, and the sections that it brings.
@@ -110,6 +111,7 @@ func parse(args []string) (options, error) {
 		!within(o.Entries, 1, maxEntries) || !within(o.Replay, 1, maxReplay) {
 		return o, fmt.Errorf("%w: see -h", command.ErrUsage)
 	}
+	o.again = command.Again(f)
 	return o, nil
 }
 
@@ -138,7 +140,7 @@ func run(ctx context.Context, args []string) (err error) {
 	}
 	r := report.Report{
 		Title:       "The whole program",
-		Command:     "go run ./program",
+		Command:     o.again,
 		Intro:       fmt.Sprintf(intro, o.Rounds),
 		Environment: environment,
 		Parameters:  o,

@@ -29,6 +29,7 @@ type options struct {
 	Seed          uint64        `json:"seed"`
 	Figures       []string      `json:"figures"`
 	disk, out     string
+	again         string // the command that measures the same again
 }
 
 // figure is one thing that is measured, and the sections that it brings.
@@ -71,6 +72,7 @@ func parse(args []string) (options, error) {
 	if f.NArg() > 0 || o.Rounds < 1 || o.For <= 0 || o.ReplayRecords < 1 || o.Flips < 1 {
 		return o, fmt.Errorf("%w: see -h", command.ErrUsage)
 	}
+	o.again = command.Again(f)
 	return o, nil
 }
 
@@ -96,7 +98,7 @@ func run(ctx context.Context, args []string) (err error) {
 	b := &bench{options: o, dir: dir, flips: map[string][]flip{}}
 	r := report.Report{
 		Title:       "The log against its peers",
-		Command:     "go run ./wal",
+		Command:     o.again,
 		Intro:       fmt.Sprintf(intro, o.Rounds, o.For),
 		Environment: environment,
 		Parameters:  o,

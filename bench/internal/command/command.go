@@ -43,6 +43,26 @@ func Parse(f *flag.FlagSet, args []string) error {
 	return ErrUsage
 }
 
+// Again is the command, to be run in this module's folder, that does what f was told once more. Flags that name places
+// of this machine are left out.
+func Again(f *flag.FlagSet) string {
+	line := "go run ./" + f.Name()
+	f.Visit(func(x *flag.Flag) {
+		if !slices.Contains([]string{"dir", "gateway", "out"}, x.Name) {
+			line += fmt.Sprintf(" -%s=%s", x.Name, shellWord(x.Value.String()))
+		}
+	})
+	return line
+}
+
+// shellWord quotes what a shell would take for more than a word.
+func shellWord(s string) string {
+	if strings.ContainsAny(s, " \t\n\"$`\\*?;&|<>()'") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	}
+	return s
+}
+
 // SetOthers sets flags by name, as far as they were not given.
 func SetOthers(f *flag.FlagSet, values map[string]string) error {
 	given := map[string]bool{}
