@@ -56,7 +56,8 @@ type RoleMapping struct {
 	Role  Role   `json:"role"`
 }
 
-// What of a person is its external id.
+// What a connector of the identity provider sends as the external id of a person. No
+// rule of a directory sync rests on it.
 const (
 	IdentifyByID    = "id"
 	IdentifyByEmail = "email"

@@ -8,7 +8,7 @@ import (
 )
 
 // DirectoryEntry is what the identity provider says of one person. What is nil
-// was not said and stays as it is recorded.
+// was not said and stays as it is recorded; Disabled is always said.
 type DirectoryEntry struct {
 	ExternalID  string    `json:"external_id" validate:"external_id"`
 	DisplayName *string   `json:"display_name,omitzero" validate:"omitnil,max=1024"`

@@ -18,9 +18,6 @@ func TimeOf(t time.Time) Time { return Time(t.UnixMilli()) }
 // Std returns t as a time.Time in UTC.
 func (t Time) Std() time.Time { return time.UnixMilli(int64(t)).UTC() }
 
-// Add returns t moved by d, cut to the millisecond.
-func (t Time) Add(d time.Duration) Time { return t + Time(d.Milliseconds()) }
-
 func (t Time) String() string { return string(t.append(nil)) }
 
 // AppendText implements encoding.TextAppender.

@@ -13,7 +13,7 @@ const tester = "token:test"
 
 // minute is the time n minutes into the tests.
 func minute(n int) Time {
-	return TimeOf(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)).Add(time.Duration(n) * time.Minute)
+	return TimeOf(time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n) * time.Minute))
 }
 
 // given returns the state in which the ops have been carried out at minute 0,

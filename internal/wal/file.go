@@ -151,9 +151,9 @@ func (a activeSegment) append(pieces ...[]byte) error {
 	return err
 }
 
-// roll makes the segment that begins with next, in a history, and seals the active one. The new one comes first: a seal always has
-// a successor, and an unsealed segment an empty one at most. The seal carries what may be shown before the group that
-// is about to be written.
+// roll begins the segment whose first seq_no is next, in a history, and seals the active one. The new segment is made
+// first, so that a seal always has a successor, and at most an empty segment follows one without a seal. The seal
+// carries what may be shown before the group that is about to be written.
 func (l *File) roll(next uint64, lineage []Epoch) error {
 	fresh, err := l.activate(createSegment(l.fs, segmentPath(l.dir, next), segmentHeader{first: next, lineage: lineage}, l.segmentSize))
 	if err != nil {

@@ -63,8 +63,8 @@ func VerifyRows(dir string, fsys FS, report func(Checked), rows func(Snapshot, i
 	return errors.Join(faults...)
 }
 
-// enter takes a stopped log for a look that changes nothing, also when a mark in the folder is damaged and it could not be
-// opened. The lock file of a folder that has none is not made:
+// enter locks a stopped log for a look that changes nothing. A damaged mark of a restore or a replacement, with which it
+// could not be opened, is no hindrance: names.misplaced tells of it. In a folder without a lock file none is made, since
 // nobody has ever opened a log there.
 func enter(dir string, fsys FS) (_ folder, release func() error, err error) {
 	names, err := listFolder(fsys, dir)

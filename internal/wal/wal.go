@@ -134,9 +134,8 @@ type Log interface {
 	// Lineage lists the epochs of this history, oldest first; the last one is in force. The slice is the caller's.
 	Lineage() []Epoch
 
-	// Close waits for an Append under way, ends a SaveSnapshot or a Replace under way with ErrClosed unless that is as
-	// good as done, and gives the log free.
-	// Closing twice is harmless.
+	// Close waits for an Append under way and gives the log free. A SaveSnapshot or a Replace under way ends with
+	// ErrClosed, unless it is past the point from which it cannot go back. Closing twice is harmless.
 	Close() error
 }
 

@@ -1,4 +1,4 @@
-// Package wholefile writes small files that are whole or not there.
+// Package wholefile writes files that are whole or not there.
 package wholefile
 
 import (
@@ -15,9 +15,10 @@ import (
 // name that it is to have and a number.
 const unfinished = ".unfinished"
 
-// Write writes a file with mode 0600. When it returns nil the file is durable;
-// otherwise it is not there, or what was there before still is. A file of that
-// name is replaced.
+// Write writes a file with mode 0600, in place of one of that name. When it returns
+// nil the file is durable. Otherwise what was there before still is, unless syncing
+// the folder is what failed: then the new file is there, whole, and a power cut may
+// take it back.
 func Write(path string, content func(io.Writer) error) error {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, filepath.Base(path)+".*"+unfinished) // mode 0600
