@@ -53,7 +53,7 @@ func (m *Manager) attachDeltas(s *Sub) {
 	m.encode(s, job{
 		piece: p,
 		frames: func() (frames [][]byte) {
-			frames, p.to = framer.deltas(k, commits)
+			frames, p.rest, p.to = framer.deltas(k, commits)
 			p.digest = commits[p.to-commits[0].SeqNo].Digest
 			return frames
 		},

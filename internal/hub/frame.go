@@ -12,6 +12,7 @@ type framer struct {
 	epoch    string
 	maxFrame int // bytes a frame stays under, unless one row or entry is larger
 	interval time.Duration
+	tails    *tails
 }
 
 // maxDigits is the length of the largest uint64 in decimal.
@@ -84,9 +85,9 @@ func (f framer) delta(enc *Encoding, h deltaHead, entries [][]byte, size int) []
 
 // deltas encodes the commits after k.prev that a class sees, as many as fit into
 // one frame, or the first one alone in several frames if it does not fit into
-// one. to is the last commit that they cover; there are no frames if all commits
-// are invisible.
-func (f framer) deltas(k deltaKey, commits []*held) (frames [][]byte, to uint64) {
+// one, all but the first of which are rest's. to is the last commit that they cover;
+// there are no frames if all commits are invisible.
+func (f framer) deltas(k deltaKey, commits []*held) (frames [][]byte, rest *tail, to uint64) {
 	var entries [][]byte
 	size := 0
 	for _, c := range commits {
@@ -100,7 +101,8 @@ func (f framer) deltas(k deltaKey, commits []*held) (frames [][]byte, to uint64)
 			continue
 		}
 		if n > f.room() {
-			return f.cut(k, to, own), to
+			frames, rest = f.cut(k, c, own)
+			return frames, rest, to
 		}
 		if len(entries) > 0 {
 			size++
@@ -109,27 +111,36 @@ func (f framer) deltas(k deltaKey, commits []*held) (frames [][]byte, to uint64)
 		entries = append(entries, own...)
 	}
 	if len(entries) == 0 {
-		return nil, to
+		return nil, nil, to
 	}
 	h := deltaHead{prev: k.prev, seq: to, ahead: k.ahead, committed: min(k.committed, to)}
-	return [][]byte{f.delta(k.class.encoding, h, entries, size)}, to
+	return [][]byte{f.delta(k.class.encoding, h, entries, size)}, nil, to
 }
 
-// cut encodes one commit in several frames.
-func (f framer) cut(k deltaKey, seq uint64, entries [][]byte) (frames [][]byte) {
-	h := deltaHead{prev: k.prev, seq: seq, ahead: k.ahead, committed: min(k.committed, seq)}
-	for len(entries) > 0 {
+// cut encodes one commit in several frames. The first tells what came before it, the
+// rest is the same for all.
+func (f framer) cut(k deltaKey, c *held, entries [][]byte) (frames [][]byte, rest *tail) {
+	h := deltaHead{prev: k.prev, seq: c.SeqNo, ahead: k.ahead, committed: min(k.committed, c.SeqNo)}
+	next := func() []byte {
 		n, size := 1, len(entries[0])
 		for n < len(entries) && size+1+len(entries[n]) <= f.room() {
 			size += 1 + len(entries[n])
 			n++
 		}
 		h.more = n < len(entries)
-		frames = append(frames, f.delta(k.class.encoding, h, entries[:n], size))
+		frame := f.delta(k.class.encoding, h, entries[:n], size)
 		entries = entries[n:]
-		h.prev = seq
+		h.prev = c.SeqNo
+		return frame
 	}
-	return frames
+	frames = [][]byte{next()}
+	rest = f.tails.get(tailKey{k.class, c, f.epoch, h.committed, k.ahead}, func() (frames [][]byte) {
+		for len(entries) > 0 {
+			frames = append(frames, next())
+		}
+		return frames
+	})
+	return append(frames, rest.frames...), rest
 }
 
 // joined is the length of entries with commas between them.

@@ -156,10 +156,11 @@ func TestCutFillsFrames(t *testing.T) {
 		{room: 31, frames: "[2 2 1]"},
 		{room: 9, frames: "[1 1 1 1 1]"},
 	} {
-		f := framer{maxFrame: envelope + c.room}
+		f := framer{maxFrame: envelope + c.room, tails: new(tails)}
 		entry := []byte(`"12345678"`)
 		var got []int
-		for _, frame := range f.cut(deltaKey{class: &class{}}, 1, [][]byte{entry, entry, entry, entry, entry}) {
+		frames, _ := f.cut(deltaKey{class: &class{}}, &held{}, [][]byte{entry, entry, entry, entry, entry})
+		for _, frame := range frames {
 			got = append(got, bytes.Count(frame, entry))
 		}
 		if fmt.Sprint(got) != c.frames {

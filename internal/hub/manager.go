@@ -45,6 +45,7 @@ type Manager struct {
 	loaded     bool   // there is a state
 	generation uint64 // moves on with each Push and Replace
 	floor      uint64 // no position before it is resumed
+	distrusted uint64 // nor one before this, which may have been that of a state which was wrong
 	window     window
 	pinned     []*Sub // those who read a snapshot or are catching up after one
 	seats      seats
@@ -82,7 +83,7 @@ func NewManager(o Options) *Manager {
 	}
 	m := &Manager{
 		options: o,
-		framer:  framer{epoch: o.Epoch, maxFrame: o.MaxFrame},
+		framer:  framer{epoch: o.Epoch, maxFrame: o.MaxFrame, tails: new(tails)},
 		window:  window{maxCommits: o.MaxCommits, maxBytes: o.MaxBytes},
 		feeds:   make(map[*Feed]struct{}),
 		classes: make(map[classKey]*class),
@@ -109,7 +110,7 @@ func mustBeEpoch(s string) {
 // snapshot of s once it has read what it has begun.
 func (m *Manager) Push(s State) {
 	m.mu.Lock()
-	m.load(s, s.SeqNo)
+	m.load(s)
 	m.mu.Unlock()
 	m.wakeAll()
 }
@@ -124,18 +125,16 @@ func (m *Manager) Replace(epoch string, s State, distrust bool) {
 	defer m.registry.Unlock()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	floor := s.SeqNo
 	if distrust {
-		floor = max(floor, m.window.last()) + 1
+		m.distrusted = max(m.distrusted, m.window.last()+1, s.SeqNo+1)
 	}
-	m.load(s, floor)
+	m.load(s)
 	m.rename(epoch)
 }
 
-// load makes s what subscribers start from, and resumes nothing before floor. The
-// lock is held.
-func (m *Manager) load(s State, floor uint64) {
-	m.floor = floor
+// load makes s what subscribers start from. The lock is held.
+func (m *Manager) load(s State) {
+	m.floor = max(s.SeqNo, m.distrusted)
 	m.state, m.loaded = s, true
 	m.generation++
 	m.window.reset(s.SeqNo, s.Digest)

@@ -19,6 +19,7 @@ type piece struct {
 	committed  uint64    // what subscribers who are ahead know of after it, if it is not after to
 
 	frames  [][]byte // set when ready, immutable from then on; none if nothing is visible
+	rest    *tail    // of a commit in several frames: all but the first, kept for others as long as p is
 	bytes   int      // of all frames
 	ready   bool
 	waiters []*Sub // to be woken when ready

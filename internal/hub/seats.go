@@ -93,9 +93,11 @@ func (c *seats) take(s *Sub) bool {
 // encoded takes note that the snapshot p is, or could not be: the time of those
 // who have a seat for it begins, and those who let others go first have their turn.
 func (c *seats) encoded(p *piece) {
-	for i := range c.taken {
-		if c.taken[i].sub.piece == p {
-			c.taken[i].since = time.Now()
+	for _, list := range [][]sitting{c.taken, c.lapsed} {
+		for i := range list {
+			if list[i].sub.piece == p {
+				list[i].since = time.Now()
+			}
 		}
 	}
 	c.fill()

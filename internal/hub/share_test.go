@@ -3,6 +3,7 @@ package hub
 import (
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -319,4 +320,49 @@ func TestDeltaCacheIsBounded(t *testing.T) {
 	if len(c.pieces) != 1 || !slices.Equal(c.order, []deltaKey{{prev: ^uint64(0)}}) {
 		t.Errorf("%d pieces beside one that fills the cache", len(c.pieces))
 	}
+}
+
+// TestLargeCommitsAreShared: also by those who come to one from different places, and
+// nobody keeps it when all of them have gone.
+func TestLargeCommitsAreShared(t *testing.T) {
+	m, mod := start(Options{MaxFrame: 300})
+	for range 2 {
+		c := mod.commit(change{key: 2}) // out of sight
+		m.PushDelta(mod.head(), c)
+	}
+	large := make([]change, 30)
+	for i := range large {
+		large[i] = change{key: i, pad: 20}
+	}
+	c := mod.commit(large...)
+	m.PushDelta(mod.head(), c)
+	begin := func() (frames int, shared map[*byte]bool) {
+		shared = make(map[*byte]bool)
+		for since := range uint64(3) {
+			s, err := m.AddSub(SubOptions{Class: odd, Resume: true, Since: since})
+			must(t, err)
+			take(s, 1) // the heartbeat
+			take(s, 1) // the beginning
+			for _, f := range s.piece.frames[1:] {
+				shared[&f[0]] = true
+				frames++
+			}
+			defer m.RemoveSub(s)
+		}
+		return frames, shared
+	}
+	if frames, shared := begin(); frames < 6 || len(shared) != frames/3 {
+		t.Errorf("%d frames are read, %d different ones, want a third", frames, len(shared))
+	}
+	m.deltas.reset()
+	for range 1000 {
+		runtime.GC()
+		m.framer.tails.mu.Lock()
+		left := len(m.framer.tails.known)
+		m.framer.tails.mu.Unlock()
+		if left == 0 {
+			return
+		}
+	}
+	t.Error("a tail is known that nobody reads")
 }

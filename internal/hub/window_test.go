@@ -156,6 +156,15 @@ func TestResume(t *testing.T) {
 			},
 		},
 		{
+			name: "nor when it is replaced once more", options: SubOptions{Resume: true, Since: 10}, reason: WindowExceeded,
+			prepare: func(m *Manager, mod *model) {
+				m.Replace("e1", mod.state(8), true)
+				m.Push(mod.state(9))
+				mod.last = 9
+				push(m, mod, 2)
+			},
+		},
+		{
 			name: "what follows goes on", options: SubOptions{Resume: true, Since: 11}, resumed: true,
 			prepare: func(m *Manager, mod *model) { m.Replace("e1", mod.head(), true); push(m, mod, 2) },
 		},
