@@ -3,7 +3,9 @@ package api_test
 import (
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +202,42 @@ func TestTokenAdminMayEverything(t *testing.T) {
 	}
 	if got := state.Token(id).Role; got != directory.AccessAdmin {
 		t.Errorf("role: got %s", got)
+	}
+}
+
+// A token that is revoked while its body is on the way changes nothing.
+func TestARevokedTokenChangesNothing(t *testing.T) {
+	h := start(t)
+	token, id := h.token("admin")
+	body, rest := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", h.url+"/tokens", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header = http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Expect": {"100-continue"}}
+	continued := make(chan struct{})
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(continued) }}))
+	answered := make(chan *http.Response, 1)
+	transport := &http.Transport{ExpectContinueTimeout: time.Minute}
+	defer transport.CloseIdleConnections()
+	go func() {
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Error(err)
+		}
+		answered <- resp
+	}()
+	<-continued // it was good at the head of the request
+	h.ok("DELETE", "/tokens/"+id, "")
+	_, _ = io.WriteString(rest, `{"name":"again","role":"admin"}`)
+	_ = rest.Close()
+	if resp := <-answered; resp != nil {
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Errorf("answered %d, want 401", resp.StatusCode)
+		}
+	}
+	if a := h.ok("GET", "/tokens", ""); strings.Contains(string(a.body), "again") {
+		t.Errorf("a token was made: %s", a.body)
 	}
 }

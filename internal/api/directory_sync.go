@@ -48,6 +48,12 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 		}
 		return "dry-run", answerWritten(s, c, http.StatusOK, result, position)
 	}
+	if req.RemoveUnlisted && !s.isStored(receiptID) {
+		// What is to remove too much is found out beside the writer, whom all others wait for.
+		if _, _, err := gateway.Preview(s.options.Gateway, c.who.actor, command); err != nil {
+			return "", err
+		}
+	}
 	if bodyHash != nil {
 		return s.syncOnce(c, directory.Once[directory.DirectorySyncResult]{
 			ReceiptID: receiptID, BodyHash: hex.EncodeToString(bodyHash.Sum(nil)), Command: command})
@@ -61,6 +67,12 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 		word = "applied"
 	}
 	return word, answerWritten(s, c, http.StatusOK, result, outcome.Position)
+}
+
+// isStored reports whether there is an answer to what bears an idempotency key.
+func (s *Server) isStored(receiptID string) bool {
+	state, _ := s.options.Gateway.Durable()
+	return receiptID != "" && state.Receipt(receiptID) != nil
 }
 
 // syncOnce carries out a sync that bears an idempotency key.

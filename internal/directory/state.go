@@ -211,6 +211,17 @@ func (s *State) Token(id string) *Token {
 	return t
 }
 
+// MayAct reports whether an actor of entries may act at a time: a token that it names,
+// other than the admin's, must be there and not have expired.
+func (s *State) MayAct(actor string, now Time) bool {
+	id, is := strings.CutPrefix(actor, "token:")
+	if !is || id == "admin" {
+		return true
+	}
+	t := s.Token(id)
+	return t != nil && !t.Expired(now)
+}
+
 // Counts returns the sizes of the network.
 func (s *State) Counts(network uint16) Counts {
 	c, _ := s.counts.Get(network)

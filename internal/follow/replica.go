@@ -68,10 +68,14 @@ func (r *replica) Snapshot(ctx context.Context, part *client.SnapshotPart) error
 	}
 	state := r.loader.State(part.SeqNo)
 	r.loader = nil
+	own, at := r.Gateway.Durable()
+	if at.SeqNo == part.SeqNo && own.Digest() != state.Digest() {
+		r.distrust = true // as many commits, and not the same ones
+	}
 	if err := r.keepAside(state); err != nil {
 		return client.Permanent(fmt.Errorf("keep aside what is here alone: %w", err))
 	}
-	if _, at := r.Gateway.Durable(); at.SeqNo > part.SeqNo {
+	if at.SeqNo > part.SeqNo {
 		r.distrust = true // readers have seen what is no part of the history any more
 	}
 	if err := r.Gateway.Adopt(state, r.lineage.UpTo(part.SeqNo), r.distrust); err != nil {

@@ -18,6 +18,7 @@ type Outcome struct {
 // fields before it closes done.
 type proposal struct {
 	ctx    context.Context
+	actor  string
 	always bool // also while the standbys are behind
 	decide func(*directory.State, directory.Time) ([]directory.DeltaEntry, error)
 
@@ -29,7 +30,8 @@ type proposal struct {
 // Do has the command decided and carried out. When it returns without an error
 // the commit is durable and can be seen; when it returns a refusal of package
 // directory, the state that the refusal rests on is. actor stands in the
-// entries.
+// entries; a token that has ended by then is refused with ErrTokenEnded, however
+// good it was when it was shown.
 //
 // With Options.SyncStandbys that takes their acknowledgement. When it does not
 // come within Options.AckTimeout the error is ErrNotReplicated: the command was
@@ -41,7 +43,7 @@ type proposal struct {
 // carried out.
 func Do[R any](ctx context.Context, g *Gateway, actor string, c directory.Command[R]) (R, Outcome, error) {
 	var answer R
-	p := &proposal{ctx: ctx, done: make(chan struct{}), always: isAboutTokens(c)}
+	p := &proposal{ctx: ctx, actor: actor, done: make(chan struct{}), always: isAboutTokens(c)}
 	p.decide = func(s *directory.State, now directory.Time) (entries []directory.DeltaEntry, err error) {
 		entries, answer, err = directory.Decide(s, c, actor, now)
 		return entries, err
@@ -83,8 +85,9 @@ func (g *Gateway) awaitShown(ctx context.Context, p directory.Position) error {
 		return nil
 	}
 	return g.awaitAdvance(ctx, g.options.AckTimeout, ErrNotReplicated, func() (bool, error) {
-		reached, err := g.reached(p)
-		if err != nil && g.Lineage().Current() != p.Epoch {
+		lineage := g.Lineage()
+		reached, err := g.reached(lineage, p)
+		if err != nil && lineage.Current() != p.Epoch {
 			return false, ErrNotReplicated
 		}
 		return reached, nil
@@ -120,7 +123,7 @@ const awaitAtMost = 5 * time.Second
 // after five seconds.
 func (g *Gateway) Await(ctx context.Context, p directory.Position) error {
 	return g.awaitAdvance(ctx, awaitAtMost, ErrPositionNotReached, func() (bool, error) {
-		reached, err := g.reached(p)
+		reached, err := g.reached(g.Lineage(), p)
 		if errors.Is(err, directory.ErrUnknownEpoch) && !g.standby.Load() {
 			return false, ErrPositionNotReached // a standby may hear of it
 		}
@@ -128,10 +131,10 @@ func (g *Gateway) Await(ctx context.Context, p directory.Position) error {
 	})
 }
 
-// reached reports whether all up to p is shown. The error is that of
-// directory.Lineage.Locate; with one nothing is reached.
-func (g *Gateway) reached(p directory.Position) (bool, error) {
-	lineage, shown := g.Lineage(), g.shown.Load().position
+// reached reports whether all up to p is shown, by a lineage that was loaded just
+// before. The error is that of directory.Lineage.Locate; with one nothing is reached.
+func (g *Gateway) reached(lineage directory.Lineage, p directory.Position) (bool, error) {
+	shown := g.shown.Load().position
 	if err := lineage.Locate(p, shown.SeqNo); err != nil {
 		return false, err
 	}

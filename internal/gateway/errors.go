@@ -18,6 +18,9 @@ var (
 	ErrTooLarge = errors.New("the commit is too large")
 	// ErrClosed means that the gateway is closing: Do and Ready.
 	ErrClosed = errors.New("the gateway is closing")
+	// ErrTokenEnded refuses a command whose token was revoked or has expired before
+	// its turn came: Do.
+	ErrTokenEnded = errors.New("the token has been revoked or has expired")
 	// ErrPositionNotReached means that a position was waited for in vain: Await.
 	ErrPositionNotReached = errors.New("position not reached")
 	// ErrNotReplicated means that a command was carried out and is durable here,

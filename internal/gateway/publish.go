@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"sync"
+	"sync/atomic"
 
 	"github.com/replication-gateway/gateway/internal/directory"
 	"github.com/replication-gateway/gateway/internal/hub"
@@ -24,11 +26,29 @@ func hubState(s *directory.State) hub.State {
 	}}
 }
 
+// maxViews bounds the views that are remembered.
+const maxViews = 4096
+
+// views remembers what classes have been read as, since each is read anew for every
+// commit. It is emptied when it is full.
+var views struct {
+	byClass sync.Map // hub.Class → directory.View
+	n       atomic.Int32
+}
+
 func mustView(class hub.Class) directory.View {
+	if v, known := views.byClass.Load(class); known {
+		return v.(directory.View)
+	}
 	v, err := directory.ParseView(string(class))
 	if err != nil {
 		panic("gateway: a class that Subscribe did not make: " + err.Error())
 	}
+	if views.n.Add(1) > maxViews {
+		views.byClass.Clear()
+		views.n.Store(1)
+	}
+	views.byClass.Store(class, v)
 	return v
 }
 

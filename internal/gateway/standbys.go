@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,7 +37,7 @@ type Follower struct {
 // none, ends an older one of the same ID, and, when it was resumed, acknowledges
 // since. Unfollow takes it back.
 func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
-	f := &Follower{g: g, id: id, sub: sub, open: true, since: time.Now()}
+	f := &Follower{g: g, id: strings.Clone(id), sub: sub, open: true, since: time.Now()}
 	s := &g.standbys
 	s.mu.Lock()
 	if id == "" {
@@ -48,11 +49,32 @@ func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
 		if older := s.named[id]; older != nil && older.open {
 			older.sub.End(hub.HistoryChanged)
 		}
-		s.named[id] = f
+		s.named[strings.Clone(id)] = f // of a request that is not to live as long
+		s.forget()
 	}
 	s.mu.Unlock()
 	g.acknowledged()
 	return f
+}
+
+// maxGone is how many standbys are remembered that are gone.
+const maxGone = 100
+
+// forget forgets the one that has been gone for longest when there are too many. The
+// lock is held.
+func (s *standbys) forget() {
+	gone, longest := 0, (*Follower)(nil)
+	for _, f := range s.named {
+		if f.open {
+			continue
+		}
+		if gone++; longest == nil || f.since.Before(longest.since) {
+			longest = f
+		}
+	}
+	if gone > maxGone {
+		delete(s.named, longest.id)
+	}
 }
 
 // Unfollow takes note that the stream has ended. What a standby with an ID has

@@ -464,3 +464,33 @@ func TestAnEndedStreamAcknowledgesNothing(t *testing.T) {
 		g.Unsubscribe(sub)
 	}
 }
+
+// Standbys that are gone are remembered, the latest of them: whoever makes up names does
+// not fill the memory.
+func TestFewStandbysAreRemembered(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS)
+	mustPutNode(t, g, 1)
+	standby(t, g, "stays")
+	for n := range 300 {
+		_, f := standby(t, g, fmt.Sprint("gone-", n))
+		g.Unfollow(f)
+	}
+	names := map[string]bool{}
+	for _, s := range g.Standbys() {
+		names[s.ID] = true
+	}
+	if len(names) > 102 || !names["stays"] || !names["gone-299"] || names["gone-0"] {
+		t.Errorf("%d are remembered, the one that stays %v", len(names), names["stays"])
+	}
+}
+
+// A token that ended between the head of a request and its turn does nothing any more.
+func TestATokenThatEndedDoesNothing(t *testing.T) {
+	g := open(t, t.TempDir(), wal.OSFS)
+	for actor, want := range map[string]error{"token:gone": gateway.ErrTokenEnded, "token:admin": nil, "gateway": nil} {
+		_, outcome, err := gateway.Do(t.Context(), g, actor, directory.PutNode{Node: directory.Node{NodeID: 1, Hostname: actor}})
+		if !errors.Is(err, want) || outcome.Changed != (want == nil) {
+			t.Errorf("%s: %v, changed %v, want %v", actor, err, outcome.Changed, want)
+		}
+	}
+}

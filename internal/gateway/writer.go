@@ -18,6 +18,10 @@ const maxGroup = 16 << 20
 // is applied while the disk works on it, which takes about as long.
 const largeCommit = 1 << 20
 
+// maxDeciding is how long a group takes more, so that who is in it is answered soon,
+// also where deciding takes long and makes no commit.
+const maxDeciding = 20 * time.Millisecond
+
 // group is what becomes durable with one sync and visible in one step.
 type group struct {
 	proposals []*proposal
@@ -57,7 +61,7 @@ func (g *Gateway) writeGroup(first *proposal) {
 	now := max(working.Newest(), directory.TimeOf(g.Now()))
 	b := group{before: working.SeqNo(), behind: g.options.SyncStandbys > 0 && g.standbysBehind()}
 	g.propose(&b, first, working, now)
-	for b.open() {
+	for b.open() && time.Since(start) < maxDeciding {
 		next, ok := g.another(g.crowded || len(b.proposals) > 1)
 		if !ok {
 			break
@@ -99,6 +103,8 @@ func (g *Gateway) propose(b *group, p *proposal, working *directory.State, now d
 		p.err = ErrStandby
 	case g.failed.Load():
 		p.err = ErrStorageFailed
+	case !working.MayAct(p.actor, now):
+		p.err = ErrTokenEnded
 	case b.behind && !p.always:
 		p.err = ErrStandbysBehind
 	default:
