@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"net"
 	"syscall"
 )
@@ -21,4 +22,13 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 		})
 	}}
 	return config.Listen(ctx, "tcp", address)
+}
+
+// descriptors is how many files the process may have open, 0 if that is not known.
+func descriptors() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int(min(limit.Cur, math.MaxInt32))
 }

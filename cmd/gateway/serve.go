@@ -75,8 +75,14 @@ type program struct {
 // run serves HTTP from the first moment on, so that whoever asks learns how far
 // the start is, and opens the gateway beside it.
 func (p *program) run(ctx context.Context) error {
+	door := newDoorkeeper(descriptors(), p.api.Streams)
+	if door.most > 0 && door.most < p.MaxSubscribers {
+		p.log.Warn().Int("connections", door.most).Int("max_subscribers", p.MaxSubscribers).
+			Msg("the limit of open files (ulimit -n) lets in fewer connections than --max-subscribers")
+	}
 	server := &http.Server{
 		Handler:           p.api.Handler(),
+		ConnState:         door.note,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
@@ -139,9 +145,12 @@ func (p *program) open(ctx context.Context) error {
 	return nil
 }
 
+// standbysTake is how long standbys have, at least, for what they have yet to be sent.
+const standbysTake = 5 * time.Second
+
 // drain ends what is under way: streams first, so that readers are told when to
-// come back, then the requests, which may still write, and in the end standbys,
-// which have got all of it by then.
+// come back, then the requests, which may still write, and in the end standbys, when
+// they have been sent all of it.
 func (p *program) drain(server *http.Server) (err error) {
 	p.log.Info().Dur("drain_ms", p.Drain).Msg("draining")
 	end := time.Now().Add(p.Drain)
@@ -152,7 +161,7 @@ func (p *program) drain(server *http.Server) (err error) {
 		p.log.Warn().Err(err).Msg("requests were cut off")
 		err = server.Close()
 	}
-	p.api.DismissStandbys(context.Background(), time.Until(end))
+	p.api.DismissStandbys(context.Background(), max(time.Until(end), standbysTake))
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -43,15 +42,12 @@ func (c *call) send(status int, contentType string, body []byte) {
 }
 
 // stream writes a JSON body piece by piece: a long one needs no memory in one
-// piece, and its reader, who gets some time for each, has the beginning while the
-// rest is encoded.
-func (c *call) stream(status int, pieces iter.Seq[[]byte], patience time.Duration) {
+// piece, and its reader has the beginning while the rest is encoded.
+func (c *call) stream(status int, pieces iter.Seq[[]byte]) {
 	c.header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(status)
-	w := &patientWriter{w: c.w, timeout: patience}
-	defer w.done()
 	for piece := range pieces {
-		if _, err := w.Write(piece); err != nil {
+		if _, err := c.w.Write(piece); err != nil {
 			return // a reader who is gone needs no answer
 		}
 	}
@@ -70,9 +66,6 @@ type written[R any] struct {
 type inPieces interface {
 	Pieces(size int) iter.Seq[[]byte]
 }
-
-// answerPiece is about how many bytes of a long answer are encoded at a time.
-const answerPiece = 64 << 10
 
 // pieces yields w, whose record is given, as JSON. A piece is good until the next
 // step.
@@ -110,7 +103,7 @@ func answerWritten[R any](s *Server, c *call, status int, record R, p directory.
 		w.Acks = &acks
 	}
 	if record, can := any(&w.Record).(inPieces); can {
-		c.stream(status, w.pieces(record), s.options.WriteTimeout)
+		c.stream(status, w.pieces(record))
 		return nil
 	}
 	b, err := json.Marshal(w)

@@ -19,9 +19,7 @@ func (s *Server) backup(c *call) error {
 	if c.Method == http.MethodHead {
 		return nil
 	}
-	w := &patientWriter{w: c.w, timeout: s.options.WriteTimeout}
-	defer w.done()
-	if err := s.options.Gateway.WriteSnapshot(w, state, position); err != nil {
+	if err := s.options.Gateway.WriteSnapshot(c.w, state, position); err != nil {
 		panic(http.ErrAbortHandler) // the reader is gone or is to ask again, and must not take the file for whole
 	}
 	return nil

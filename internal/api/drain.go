@@ -26,6 +26,9 @@ func (o *streams) of(st *stream) *streamSet {
 
 func (o *streams) all() []*stream { return append(o.readers.all(), o.standbys.all()...) }
 
+// Streams is how many streams are open.
+func (s *Server) Streams() int { return s.streams.readers.len() + s.streams.standbys.len() }
+
 // streamSet is a set of open streams.
 type streamSet struct {
 	mu   sync.Mutex
@@ -51,6 +54,12 @@ func (o *streamSet) remove(st *stream) {
 		close(o.none)
 		o.none = nil
 	}
+}
+
+func (o *streamSet) len() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.open)
 }
 
 func (o *streamSet) all() []*stream {
@@ -107,12 +116,29 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 // DismissStandbys ends the streams of standbys, each once it has been given all that
 // was committed, for which it has the given time, and a second at least. It is for
 // when nothing writes any more, after Drain: so a standby that is promoted next
-// lacks nothing that was acknowledged, however it was. It returns as Drain does.
+// lacks nothing that was acknowledged, unless it was too far behind, which the log
+// says. It returns as Drain does.
 func (s *Server) DismissStandbys(ctx context.Context, grace time.Duration) error {
-	for _, st := range s.streams.standbys.all() {
+	s.dismissed.Store(true)
+	open := s.streams.standbys.all()
+	for _, st := range open {
 		st.finish(hub.Restarting(comeBack(0)), grace)
 	}
-	return s.streams.standbys.await(ctx)
+	err := s.streams.standbys.await(ctx)
+	for _, st := range open {
+		_, last := s.options.Gateway.Durable()
+		if name, acked, standby := st.follower.Acked(); standby && acked < last.SeqNo {
+			s.options.Logger.Warn().Str("standby", name).Uint64("seq_no", acked).Stringer("position", last).
+				Msg("a standby has not acknowledged all there is")
+		}
+	}
+	return err
+}
+
+// sendsAway reports whether a stream that begins now is sent away again: readers are
+// in a drain, and standbys after it.
+func (s *Server) sendsAway(standby bool) bool {
+	return s.draining.Load() && (!standby || s.dismissed.Load())
 }
 
 // comeBack is when a reader should try again: once the last one has had its turn,

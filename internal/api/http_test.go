@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 
 	"github.com/replication-gateway/gateway/internal/api"
 	"github.com/replication-gateway/gateway/internal/gateway"
@@ -327,4 +330,24 @@ func TestSnapshot(t *testing.T) {
 func (h *harness) ok304(path, match string) answer {
 	h.t.Helper()
 	return h.call(adminToken, "GET", path, "", "If-None-Match: "+match)
+}
+
+// TestReadersOfAnswersHaveSomeTime: who asks and does not read loses the connection.
+func TestReadersOfAnswersHaveSomeTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, time.Hour)
+		defer b.stop()
+		conn, err := b.listener.dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(writeTimeout + time.Second)
+		if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+			t.Errorf("read %d bytes, %v", n, err)
+		}
+	})
 }

@@ -16,7 +16,7 @@ import (
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, start: time.Now(), id: requestID(r)}
-		c.w = &recorder{ResponseWriter: w, call: c}
+		c.w = &recorder{ResponseWriter: w, call: c, patience: s.options.WriteTimeout}
 		c.header().Set("X-Request-Id", c.id)
 		defer s.finish(c)
 		next.ServeHTTP(c.w, r)
@@ -40,6 +40,9 @@ func (s *Server) finish(c *call) {
 	}
 }
 
+// maxMethod is how much of a method is logged: clients make up their own.
+const maxMethod = 32
+
 // report logs and measures a call, once. A stream that goes on inside its call
 // is reported when it is open.
 func (s *Server) report(c *call) {
@@ -49,7 +52,7 @@ func (s *Server) report(c *call) {
 	c.reported = true
 	took := time.Since(c.start)
 	s.measure(c, took)
-	s.options.Requests.Info().Str("method", c.Method).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
+	s.options.Requests.Info().Str("method", c.Method[:min(len(c.Method), maxMethod)]).Str("route", c.route).Int("status", c.w.code()).Int64("bytes", c.w.bytes).
 		Float64("duration_ms", float64(took.Microseconds())/1000).Str("request_id", c.id).
 		Str("actor", c.who.actor).Str("remote", c.RemoteAddr).Msg("request")
 }
@@ -78,12 +81,20 @@ func requestID(r *http.Request) string {
 	return strings.ToLower(rand.Text())
 }
 
-// recorder notes what becomes of the answer to a call.
+// answerPiece is about how many bytes of a long answer are encoded at a time, and are
+// written under one deadline.
+const answerPiece = 64 << 10
+
+// recorder notes what becomes of the answer to a call, and gives its reader some time
+// for each piece of it. The deadline of the last one counts until all is sent; net/http
+// lifts it before the next request of the connection.
 type recorder struct {
 	http.ResponseWriter
-	call   *call
-	status int // 0 before the header
-	bytes  int64
+	call     *call
+	patience time.Duration
+	body     *pacedBody // of the request, nil for none
+	status   int        // 0 before the header
+	bytes    int64
 }
 
 // WriteHeader implements http.ResponseWriter.
@@ -95,13 +106,30 @@ func (r *recorder) WriteHeader(status int) {
 }
 
 // Write implements http.ResponseWriter.
-func (r *recorder) Write(b []byte) (int, error) {
+func (r *recorder) Write(b []byte) (n int, err error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	n, err := r.ResponseWriter.Write(b)
-	r.bytes += int64(n)
-	return n, err
+	control := http.NewResponseController(r.ResponseWriter)
+	for first := true; first || len(b) > 0; first = false {
+		_ = control.SetWriteDeadline(r.deadline()) // fails where nobody can stall, as in a test's recorder
+		m, err := r.ResponseWriter.Write(b[:min(len(b), answerPiece)])
+		n, b = n+m, b[m:]
+		r.bytes += int64(m)
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// deadline is when what is written now must be sent.
+func (r *recorder) deadline() time.Time {
+	t := time.Now().Add(r.patience)
+	if r.body != nil && !r.body.over {
+		t = t.Add(bodyUnread)
+	}
+	return t
 }
 
 // Unwrap gives http.ResponseController what is beneath.

@@ -17,6 +17,10 @@ const (
 	bodyRate    = 4 << 10
 )
 
+// bodyUnread is how long net/http may read on in a body that nobody has read, of 256
+// KiB at most, before it sends the answer.
+const bodyUnread = bodySilence + (256<<10)/bodyRate*time.Second
+
 // errTooSlow ends the connection without an answer.
 var errTooSlow = errors.New("the body comes too slowly")
 
@@ -29,6 +33,9 @@ func paced(next http.Handler) http.Handler {
 		if r.Body != http.NoBody {
 			b := &pacedBody{ReadCloser: r.Body, conn: http.NewResponseController(w), begun: time.Now()}
 			b.goOn(b.begun)
+			if rec, ok := w.(*recorder); ok {
+				rec.body = b
+			}
 			r = r.WithContext(r.Context())
 			r.Body = b
 		}
@@ -44,11 +51,13 @@ type pacedBody struct {
 	conn  *http.ResponseController
 	begun time.Time
 	bytes int64
+	over  bool // has been read to its end
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += int64(n)
+	b.over = b.over || err != nil
 	switch {
 	case err == nil:
 		b.goOn(time.Now())

@@ -11,9 +11,9 @@ import (
 // responseConn is the answer to a request on a connection that others use as well,
 // as with HTTP/2. It stands in for a connection of the stream's own.
 type responseConn struct {
-	w    http.ResponseWriter
-	ctx  context.Context // of the request: ends when the reader goes
-	gone chan struct{}   // closed by Close
+	w    http.ResponseWriter // whose deadlines are the socket's
+	ctx  context.Context     // of the request: ends when the reader goes
+	gone chan struct{}       // closed by Close
 
 	local, remote net.Addr
 
@@ -29,7 +29,7 @@ type responseConn struct {
 func (s *Server) shareConnection(c *call, st *stream) {
 	local, _ := c.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	remote, _ := net.ResolveTCPAddr("tcp", c.RemoteAddr) // an address, so that nothing is looked up
-	conn := &responseConn{w: c.w, ctx: c.Context(), local: local, remote: remote, gone: make(chan struct{})}
+	conn := &responseConn{w: c.w.ResponseWriter, ctx: c.Context(), local: local, remote: remote, gone: make(chan struct{})}
 	c.w.WriteHeader(http.StatusOK)
 	s.report(c)
 	st.socket = newSocket(conn, nil, s.options.WriteTimeout, st.sub.Signal)

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -32,9 +31,7 @@ func (s *Server) snapshot(c *call) error {
 	if c.Method == http.MethodHead {
 		return nil
 	}
-	w := &patientWriter{w: c.w, timeout: s.options.WriteTimeout}
-	defer w.done()
-	buffered := bufio.NewWriterSize(w, 64<<10)
+	buffered := bufio.NewWriterSize(c.w, answerPiece)
 	if err := writeSnapshot(jsontext.NewEncoder(buffered), state, position, view); err != nil {
 		panic(http.ErrAbortHandler) // the reader must not take a torso for the whole
 	}
@@ -111,21 +108,4 @@ func matchesETag(header []string, etag string) bool {
 		}
 	}
 	return false
-}
-
-// patientWriter gives a reader some time for each piece, not for the whole.
-type patientWriter struct {
-	w       http.ResponseWriter
-	timeout time.Duration
-}
-
-func (p *patientWriter) Write(b []byte) (int, error) {
-	// A writer without deadlines, as in tests, has no reader that stalls.
-	_ = http.NewResponseController(p.w).SetWriteDeadline(time.Now().Add(p.timeout))
-	return p.w.Write(b)
-}
-
-// done lifts the deadline for the next answer on the connection.
-func (p *patientWriter) done() {
-	_ = http.NewResponseController(p.w).SetWriteDeadline(time.Time{})
 }
