@@ -82,9 +82,16 @@ func (c *call) nodeID() uint32 {
 	return uint32(c.number("node_id", "path", chi.URLParam(c.Request, "node_id"), 1, 1<<32-1))
 }
 
+// maxFilter is how many networks a query may name.
+const maxFilter = 1000
+
 // networkFilter returns the networks that the query names, nil for none.
 func (c *call) networkFilter() []uint16 {
 	var ids []uint16
+	if len(c.query["network_id"]) > maxFilter {
+		c.faults.add("/network_id", "max", fmt.Sprintf("the query parameter may be given %d times at most", maxFilter))
+		return nil
+	}
 	for _, v := range c.query["network_id"] {
 		ids = append(ids, uint16(c.number("network_id", "query", v, 1, 1<<16-1)))
 	}

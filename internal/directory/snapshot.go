@@ -67,8 +67,35 @@ func (v View) VisibleNodes(s *State, after uint32) iter.Seq[*Node] {
 		return s.Nodes(after)
 	}
 	return func(yield func(*Node) bool) {
-		for n := range s.Nodes(after) {
-			if v.SeesNode(s, n.NodeID) && !yield(n) {
+		for id := range v.membersAfter(s, after) {
+			if !yield(s.Node(id)) {
+				return
+			}
+		}
+	}
+}
+
+// membersAfter yields the ids of the nodes that are members of a network in sight,
+// from after on. It looks at no others, of which there may be very many more.
+func (v View) membersAfter(s *State, after uint32) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		if len(v.networks) == 1 {
+			for m := range s.Members(v.networks[0], after) {
+				if !yield(m.NodeID) {
+					return
+				}
+			}
+			return
+		}
+		var ids []uint32
+		for _, network := range v.networks {
+			for m := range s.Members(network, after) {
+				ids = append(ids, m.NodeID)
+			}
+		}
+		slices.Sort(ids)
+		for _, id := range slices.Compact(ids) {
+			if !yield(id) {
 				return
 			}
 		}

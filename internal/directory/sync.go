@@ -133,13 +133,17 @@ func (p Person) compare(q Person) int {
 	return cmp.Or(strings.Compare(p.ExternalID, q.ExternalID), cmp.Compare(p.Index, q.Index))
 }
 
-// sortedSet returns the items sorted, each once, where they are.
+// sortedSet returns the items sorted, each once. They stay where they are unless
+// some stood there twice: the state keeps the set, and is to keep nothing else.
 func sortedSet(items []string) []string {
 	if items == nil {
 		return []string{}
 	}
 	slices.Sort(items)
-	return slices.Compact(items)
+	if set := slices.Compact(items); len(set) < len(items) {
+		return slices.Clone(set)
+	}
+	return items
 }
 
 // says reports whether p and q say the same of a person.

@@ -3,6 +3,8 @@ package directory
 import (
 	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // linesOfEncoded reads encoded entries back and writes each as a line.
@@ -158,6 +160,40 @@ func FuzzParseView(f *testing.F) {
 			if !v.SeesNetwork(network) {
 				t.Errorf("%q does not see network %d", name, network)
 			}
+		}
+	})
+}
+
+// TestLimitedReadersSeeTheirNodes as whoever looks at all nodes would find them.
+func TestLimitedReadersSeeTheirNodes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := NewState()
+		var entries []DeltaEntry
+		for id := range uint16(3) {
+			entries = append(entries, DeltaEntry{Data: &Network{NetworkID: id + 1}})
+		}
+		for id := range uint32(8) {
+			entries = append(entries, DeltaEntry{Data: &Node{NodeID: id + 1}})
+			for network := range uint16(3) {
+				if rapid.Bool().Draw(t, "member") {
+					entries = append(entries, DeltaEntry{Data: &Member{NetworkID: network + 1, NodeID: id + 1, Role: RoleMember}})
+				}
+			}
+		}
+		s.Replay(entries)
+		v := NewView(AccessViewer, rapid.SliceOfN(rapid.Uint16Range(1, 4), 1, 3).Draw(t, "networks")...)
+		after := rapid.Uint32Range(0, 9).Draw(t, "after")
+		var got, want []uint32
+		for n := range v.VisibleNodes(s, after) {
+			got = append(got, n.NodeID)
+		}
+		for n := range s.Nodes(after) {
+			if v.SeesNode(s, n.NodeID) {
+				want = append(want, n.NodeID)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v after %d: %v, want %v", v, after, got, want)
 		}
 	})
 }
