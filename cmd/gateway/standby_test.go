@@ -251,6 +251,7 @@ func TestAPlannedStopLosesNothing(t *testing.T) {
 	t.Parallel()
 	fleet := newFleet(t, 1, "--drain", "500ms")
 	primary, standby := fleet[0], fleet[1]
+	standby.reach(primary.position())
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var readers, writers sync.WaitGroup

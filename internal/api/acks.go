@@ -66,11 +66,8 @@ func inflate(b []byte, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(r, most))
 }
 
-// follow counts the stream as a standby's, if it is one.
-func (s *Server) follow(st *stream, who caller, narrowed bool, id string, resume *directory.Position) {
-	if who.role != directory.AccessReplica || narrowed {
-		return
-	}
+// follow counts the stream as a standby's.
+func (s *Server) follow(st *stream, id string, resume *directory.Position) {
 	since := uint64(0)
 	if resume != nil {
 		since = resume.SeqNo

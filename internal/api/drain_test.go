@@ -255,6 +255,8 @@ func TestStandbysAreTheLastToGo(t *testing.T) {
 	if err := <-drained; err != nil {
 		t.Fatal(err)
 	}
+	h.subscribe(replica, "?standby=b") // comes back meanwhile
+	h.call(replica, "GET", "/subscribe?network_id=7", "", "Accept: text/event-stream").refused(t, 503, "draining")
 	h.ok("PUT", "/networks/7", `{}`)
 	go func() { drained <- h.server.DismissStandbys(t.Context(), 0) }()
 	standby.until(h.seqNo())

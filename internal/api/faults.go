@@ -99,7 +99,7 @@ type faultsError struct{ faults }
 func (e *faultsError) Error() string {
 	switch {
 	case e.more:
-		return fmt.Sprintf("%v: more than %d faults", e.Unwrap(), len(e.list))
+		return fmt.Sprintf("%v: %d faults or more", e.Unwrap(), len(e.list))
 	case len(e.list) == 1:
 		return fmt.Sprintf("%v: one fault", e.Unwrap())
 	}

@@ -79,7 +79,7 @@ func (s *Server) forward(c *call) error {
 		return errPrimaryUnreachable
 	}
 	passed, _ := strconv.Atoi(c.Header.Get(hops))
-	if passed >= maxHops {
+	if passed < 0 || passed >= maxHops {
 		return fmt.Errorf("%w: standbys follow each other in a circle", errPrimaryUnreachable)
 	}
 	url := strings.TrimSuffix(upstream.URL, "/") + c.URL.RequestURI()
@@ -112,9 +112,7 @@ func (s *Server) forward(c *call) error {
 		}
 	}
 	c.w.WriteHeader(resp.StatusCode)
-	w := &patientWriter{w: c.w, timeout: s.options.WriteTimeout}
-	defer w.done()
-	if _, err := io.Copy(w, resp.Body); err != nil {
+	if _, err := io.Copy(c.w, resp.Body); err != nil {
 		panic(http.ErrAbortHandler) // what was passed on is not whole
 	}
 	return nil

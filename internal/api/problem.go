@@ -39,6 +39,7 @@ var refusals = []struct {
 	detail string
 }{
 	{errUnauthorized, http.StatusUnauthorized, "unauthorized", ""},
+	{gateway.ErrTokenEnded, http.StatusUnauthorized, "unauthorized", ""},
 	{errForbidden, http.StatusForbidden, "forbidden", ""},
 	{errUnsupported, http.StatusUnsupportedMediaType, "unsupported-media-type", ""},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too-large", ""},

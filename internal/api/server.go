@@ -52,7 +52,8 @@ type Server struct {
 	adminHash *[sha256.Size]byte // nil without an admin token; set by Open
 	origins   map[string]bool    // in lower case
 
-	draining  atomic.Bool
+	draining  atomic.Bool // readers are sent away
+	dismissed atomic.Bool // standbys are, too
 	streams   streams
 	writers   *writers
 	watch     *tokenWatch

@@ -270,6 +270,15 @@ func (s *socket) hurry(grace time.Duration) {
 	s.end(time.Now().Add(grace))
 }
 
+// hasten is hurry, but leaves what waits the time that it was given before.
+func (s *socket) hasten(grace time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.flushing || s.until.IsZero() {
+		s.end(time.Now().Add(grace))
+	}
+}
+
 func (s *socket) end(at time.Time) {
 	if s.until.IsZero() || at.Before(s.until) {
 		s.until = at

@@ -66,7 +66,7 @@ func (s *Server) begin(st *stream) {
 	s.streams.of(st).add(st)
 	s.writers.add(st)
 	s.watch.add(st)
-	if s.draining.Load() { // began after this one was let in
+	if s.sendsAway(st.follower != nil) { // since this one was let in
 		st.finish(hub.Restarting(time.Second), 0)
 	}
 }

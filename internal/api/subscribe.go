@@ -29,7 +29,8 @@ func (s *Server) subscribe(c *call) error {
 	if !s.originAllowed(c.Request) {
 		return fmt.Errorf("%w: pages of this origin may not subscribe", errForbidden)
 	}
-	if s.draining.Load() {
+	follows := !events && c.who.role == directory.AccessReplica && len(filter) == 0
+	if s.sendsAway(follows) {
 		return errDraining
 	}
 	if !s.watch.admit(c.who.tokenID) {
@@ -51,7 +52,9 @@ func (s *Server) subscribe(c *call) error {
 	}()
 	switch {
 	case isHandshake(c.Request):
-		s.follow(st, c.who, len(filter) > 0, standby, resume)
+		if follows {
+			s.follow(st, standby, resume)
+		}
 		opened = s.openSocket(c, st)
 		return nil
 	case events:

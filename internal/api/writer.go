@@ -117,9 +117,7 @@ func (w *writer) serve(st *stream) {
 		}
 	}()
 	if st.over {
-		if !st.socket.busy() {
-			st.socket.hurry(lastWords)
-		}
+		st.socket.hasten(lastWords)
 		return
 	}
 	if st.socket.busy() {
@@ -168,8 +166,10 @@ func (w *writer) close(st *stream) {
 	st.over = true
 	w.server.uncount(st)
 	cause := st.sub.Cause()
-	if cause.Retry == 0 || !st.socket.busy() {
+	if cause.Retry == 0 {
 		st.socket.hurry(lastWords)
+	} else {
+		st.socket.hasten(lastWords)
 	}
 	if cause.Reason != "" { // else the subscriber ended it
 		st.socket.seal(st.kind.last(cause))
