@@ -48,8 +48,10 @@ const (
 	chunk = 8 << 10
 	// kept is the buffer that one large frame may leave behind for the next.
 	kept = 1 << 20
-	// farewell is how long the gateway gets for its answer to a close.
-	farewell = time.Second
+	// farewell is how long the gateway gets for its answer to a close, while Next runs
+	// and while it does not.
+	farewell     = time.Second
+	longFarewell = 5 * time.Second
 	// assumedInterval is taken for the interval until the gateway tells it.
 	assumedInterval = 15 * time.Second
 )
@@ -181,6 +183,8 @@ func (c *Conn) leave(cause error) {
 	c.end(cause)
 	late := time.AfterFunc(farewell, c.hangUp) // closes the connection if it is being read
 	defer late.Stop()
+	last := time.AfterFunc(longFarewell, func() { _ = c.link.Close() }) // where a frame has begun and does not go on
+	defer last.Stop()
 	_ = c.ws.Close(websocket.StatusNormalClosure, "") // the connection is over, whatever comes of it
 }
 

@@ -55,6 +55,7 @@ func write[R any](g *exampleGateway, c directory.Command[R]) client.Position {
 
 func (g *exampleGateway) close() {
 	_ = g.api.Drain(context.Background(), 0)
+	_ = g.api.DismissStandbys(context.Background(), 0)
 	g.http.Close()
 	_ = g.gateway.Close()
 	_ = os.RemoveAll(g.dir)

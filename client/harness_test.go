@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -79,7 +80,7 @@ func (h *harness) open() {
 }
 
 func (h *harness) close() {
-	if err := h.api.Drain(context.Background(), 0); err != nil {
+	if err := errors.Join(h.api.Drain(context.Background(), 0), h.api.DismissStandbys(context.Background(), 0)); err != nil {
 		h.t.Errorf("drain: %v", err)
 	}
 	h.http.Close()

@@ -132,6 +132,30 @@ func TestPositionsOfLeftEpochs(t *testing.T) {
 	}
 }
 
+// TestPositionsOfAnotherHistory: what a snapshot of another epoch has of the one before
+// nobody knows, not even of what was reached there.
+func TestPositionsOfAnotherHistory(t *testing.T) {
+	var tries atomic.Int32
+	o := stream(t, func(s *speaker) {
+		if tries.Add(1) == 1 {
+			s.greet()
+			s.say(delta(1, 4, entryOf(4, 1), false))
+			_ = s.ws.Close(client.CloseHistoryChanged, "history changed")
+			return
+		}
+		s.say(strings.ReplaceAll(hello, `"e"`, `"f"`), strings.ReplaceAll(nothing, `"e"`, `"f"`),
+			strings.ReplaceAll(delta(1, 2, entryOf(2, 2), false), `"e"`, `"f"`))
+		s.listen()
+	})
+	o.BackoffBase, o.BackoffMax = time.Millisecond, time.Millisecond
+	s := client.NewState()
+	follow(t, o, watch(t, s))
+	reached(t, s, client.Position{Epoch: "f", SeqNo: 2})
+	if _, err := s.Reached(t.Context(), client.Position{Epoch: "e", SeqNo: 4}); !errors.Is(err, client.ErrNotReached) {
+		t.Errorf("a commit of the history that was left: %v", err)
+	}
+}
+
 // TestResumedUnderANewerName: the same commit has another name after a promotion,
 // and that is the one to come back with.
 func TestResumedUnderANewerName(t *testing.T) {

@@ -75,7 +75,8 @@ func (s *State) Next(ctx context.Context, after *View) (*View, error) {
 // Reached waits until the state has come to p, such as the position that a write
 // was answered with, and returns a view that has it. The error is the cause of
 // ctx, or ErrNotReached if the state has left the epoch of p before it came
-// there; whether what followed contains p cannot be said then.
+// there, or for another history by a snapshot; whether what followed contains p
+// cannot be said then.
 func (s *State) Reached(ctx context.Context, p Position) (*View, error) {
 	for {
 		changed := s.waiting()
@@ -105,7 +106,7 @@ func (s *State) reached(p Position) (*View, error) {
 		if last >= p.SeqNo {
 			return v, nil
 		}
-		return nil, fmt.Errorf("%w: came to %d of %v", ErrNotReached, last, p)
+		return nil, fmt.Errorf("%w: %v was left, and is known to be part of what followed up to %d", ErrNotReached, p, last)
 	}
 	return nil, nil
 }
@@ -123,12 +124,18 @@ func (s *State) waiting() <-chan struct{} {
 	return s.changed
 }
 
-// show replaces the view by one that a stream has just brought.
-func (s *State) show(v *View) {
+// show replaces the view by one that a stream has just brought. Unless it goes on from
+// the last one, nobody knows what of the epochs that were left is part of it.
+func (s *State) show(v *View, goesOn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.View().position; old.Epoch != v.position.Epoch && old.Epoch != "" {
 		s.left[old.Epoch] = old.SeqNo
+		if !goesOn {
+			for epoch := range s.left {
+				s.left[epoch] = 0
+			}
+		}
 	}
 	delete(s.left, v.position.Epoch)
 	s.stale = nil
@@ -178,7 +185,7 @@ func (s *State) Snapshot(_ context.Context, part *SnapshotPart) error {
 		return nil
 	}
 	s.newest, s.loading = s.loading, nil
-	s.show(&View{state: s.newest.Clone(), position: part.Position})
+	s.show(&View{state: s.newest.Clone(), position: part.Position}, false)
 	return nil
 }
 
@@ -196,7 +203,7 @@ func (s *State) Delta(_ context.Context, delta *Delta) error {
 		entries = append(entries, decoded...)
 	}
 	s.newest.Replay(entries) // all at once, after nothing can fail any more
-	s.show(&View{state: s.newest.Clone(), position: delta.Position})
+	s.show(&View{state: s.newest.Clone(), position: delta.Position}, true)
 	return nil
 }
 
@@ -230,7 +237,7 @@ func (s *State) Heartbeat(_ context.Context, beat *Heartbeat) error {
 // moveTo is for a position that moves on without a change.
 func (s *State) moveTo(p Position) {
 	if v := s.View(); v.position != p {
-		s.show(&View{state: v.state, position: p})
+		s.show(&View{state: v.state, position: p}, true)
 	}
 }
 

@@ -348,6 +348,7 @@ export class GatewayClient extends EventTarget {
     socket.onmessage = ({ data }) => this.#receive(socket, data);
     socket.onclose = ({ code, reason }) => (opened ? this.#lost(code, reason) : this.#refused(socket));
     this.#socket = socket;
+    this.#intervalMs = DEFAULT_INTERVAL_MS; // however often the last stream was heard of
     this.#heardAt = performance.now();
     this.#watch();
   }
@@ -377,11 +378,15 @@ export class GatewayClient extends EventTarget {
     this.#watch();
   }
 
-  /** Two silent intervals mean that the gateway is gone, whatever TCP still believes. */
-  #watch() {
+  /**
+   * Two silent intervals mean that the gateway is gone, whatever TCP still believes. What came while
+   * the page stood still is taken first: the timer may be due before it.
+   */
+  #watch(again = false) {
     const limit = 2 * this.#intervalMs;
     const left = this.#heardAt + limit - performance.now();
     if (left > 0) this.#watchdog = setTimeout(() => this.#watch(), left);
+    else if (!again) this.#watchdog = setTimeout(() => this.#watch(true));
     else this.#retry({ reason: `nothing heard for ${Math.round(limit / 1000)} s` });
   }
 
@@ -397,7 +402,7 @@ export class GatewayClient extends EventTarget {
     if (this.#socket !== socket) return;
     const reason = refusal(code);
     // 426 says that the token is good and only the handshake went astray.
-    const final = code >= 400 && code < 500 && code !== 426 && code !== 429;
+    const final = code >= 400 && code < 500 && ![408, 425, 426, 429].includes(code);
     if (final) this.#end({ reason, code });
     else this.#retry({ reason, code: code || undefined, retry_in_ms: retryAfter });
   }
@@ -406,10 +411,10 @@ export class GatewayClient extends EventTarget {
     if (/[^\x20-\x7e]/.test(this.#token)) return { status: 401 }; // no token has that, nor can every header carry it
     try {
       const answer = await fetch(this.#subscribeURL(false), {
-        headers: { Authorization: `Bearer ${this.#token}`, Accept: "text/event-stream" },
+        headers: { Authorization: `Bearer ${this.#token}` },
         signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
         cache: "no-store",
-        credentials: "omit",
+        credentials: "same-origin", // as the WebSocket
       });
       answer.body?.cancel();
       const seconds = Number(answer.headers.get("Retry-After"));
@@ -476,8 +481,9 @@ function refusal(status) {
   if (status === 0) return "gateway not reachable";
   if (status === 401) return "token not accepted";
   if (status === 403) return "token may not follow this";
-  if (status === 426 || status === 429 || status >= 500) return "gateway not available";
-  return status >= 400 ? `refused with status ${status}` : "no WebSocket on the way to the gateway";
+  if (status === 426 || status < 400) return "no WebSocket on the way to the gateway";
+  if (status === 408 || status === 425 || status === 429 || status >= 500) return "gateway not available";
+  return `refused with status ${status}`;
 }
 
 /** The wait that a close reason such as `retry in 750 ms` names, in milliseconds. */

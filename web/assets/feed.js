@@ -28,7 +28,8 @@ export class FeedView {
 
   /** Takes a commit in. Its words are found now, while `state` is the one right after it. */
   note(commit, state) {
-    this.#waiting.push({ commit, ...tell(commit, state, LINES) });
+    const [{ at, actor }] = commit.entries; // of which there may be very many
+    this.#waiting.push({ seqNo: commit.seq_no, at, actor, ...tell(commit, state, LINES) });
     this.#waitingCount++;
     if (this.#waiting.length > 2 * KEPT) this.#waiting.splice(0, KEPT);
     this.#draw();
@@ -58,15 +59,14 @@ export class FeedView {
   }
 }
 
-function commitItem({ commit, lines, left }) {
-  const [{ at, actor }] = commit.entries;
+function commitItem({ seqNo, at, actor, lines, left }) {
   const head = h("p", { class: "commit" },
-    h("span", { class: "seq" }, `#${commit.seq_no}`),
+    h("span", { class: "seq" }, `#${seqNo}`),
     h("span", { class: "actor" }, actorName(actor)),
     h("time", { datetime: at }, clock(at)));
   const changes = h("ul", {}, ...lines.map((line) => h("li", {}, ...line.map(partNode))));
   if (left > 0) changes.append(h("li", { class: "quiet" }, `and ${counted(left, "more change")}`));
-  return h("li", { "data-seq": commit.seq_no }, head, changes);
+  return h("li", { "data-seq": seqNo }, head, changes);
 }
 
 function partNode(part) {

@@ -22,7 +22,7 @@ export class MembersView {
   #waitingTitle = find("#waiting-title");
   #waitingRows = find("#waiting-rows");
   #rows = new KeyedList(find("#member-rows"), {
-    keyOf: (row) => row.member.node_id,
+    keyOf: ({ member }) => `${member.network_id}-${member.node_id}`,
     create: (row) => createRow(row.member),
     update: updateRow,
   });
