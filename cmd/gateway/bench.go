@@ -70,15 +70,15 @@ func (c *benchCmd) writes() int { return int(c.Duration.Seconds() * float64(c.Ra
 // That a subscriber missed something is a failure, told after them.
 func (c *benchCmd) Run(ctx context.Context, std stdio) error {
 	figures, err := c.measure(ctx, newProgress(std.err))
-	if err != nil {
+	if figures == nil {
 		return err
 	}
 	if c.JSON {
 		encoder := json.NewEncoder(std.out)
 		encoder.SetIndent("", "  ")
-		err = encoder.Encode(figures)
+		err = errors.Join(encoder.Encode(figures), err)
 	} else {
-		err = figures.print(std.out)
+		err = errors.Join(figures.print(std.out), err)
 	}
 	if figures.Uneven > 0 {
 		err = errors.Join(err, fmt.Errorf("%d of %d subscribers did not receive every write once within %v of the last answer",
@@ -87,7 +87,8 @@ func (c *benchCmd) Run(ctx context.Context, std stdio) error {
 	return err
 }
 
-// measure runs the bench between the making and the removal of its network.
+// measure runs the bench between the making and the removal of its network. There are
+// figures when the run has come to its end, also when its network could not be removed.
 func (c *benchCmd) measure(ctx context.Context, p *progress) (figures *benchFigures, err error) {
 	defer p.done()
 	if runtime.GOOS != "linux" {
@@ -116,7 +117,10 @@ func (c *benchCmd) measure(ctx context.Context, p *progress) (figures *benchFigu
 	}
 	target.Path += fmt.Sprint("?network_id=", network)
 	b := bench{benchCmd: c, network: network, server: server, unseen: unseen, progress: p}
-	return b.run(ctx, target)
+	if figures, err = b.run(ctx, target); err != nil {
+		return nil, err
+	}
+	return figures, nil
 }
 
 // target returns what subscribers connect to, all networks being in sight.

@@ -39,7 +39,8 @@ type usage struct {
 // subscribers again.
 func (b *bench) run(ctx context.Context, target load.Target) (*benchFigures, error) {
 	// This process does nothing but the bench: its writes keep their connections.
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = writesAtOnce
+	transport := http.DefaultTransport.(*http.Transport)
+	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = writesAtOnce, writesAtOnce
 
 	if err := b.look(&b.usage.alone); err != nil {
 		return nil, err
