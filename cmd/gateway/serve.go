@@ -75,7 +75,7 @@ type program struct {
 // run serves HTTP from the first moment on, so that whoever asks learns how far
 // the start is, and opens the gateway beside it.
 func (p *program) run(ctx context.Context) error {
-	door := newDoorkeeper(descriptors(), p.api.Streams)
+	door := newDoorkeeper(descriptors(), p.api.Connections)
 	if door.most > 0 && door.most < p.MaxSubscribers {
 		p.log.Warn().Int("connections", door.most).Int("max_subscribers", p.MaxSubscribers).
 			Msg("the limit of open files (ulimit -n) lets in fewer connections than --max-subscribers")

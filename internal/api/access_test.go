@@ -207,10 +207,16 @@ func TestTokenAdminMayEverything(t *testing.T) {
 
 // A token that is revoked while its body is on the way changes nothing.
 func TestARevokedTokenChangesNothing(t *testing.T) {
+	for path, body := range map[string]string{"/tokens": `{"name":"again","role":"admin"}`, "/replication/promote": `{}`} {
+		t.Run(path, func(t *testing.T) { revokeDuring(t, path, body) })
+	}
+}
+
+func revokeDuring(t *testing.T, path, content string) {
 	h := start(t)
 	token, id := h.token("admin")
 	body, rest := io.Pipe()
-	req, err := http.NewRequestWithContext(t.Context(), "POST", h.url+"/tokens", body)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", h.url+path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +235,7 @@ func TestARevokedTokenChangesNothing(t *testing.T) {
 	}()
 	<-continued // it was good at the head of the request
 	h.ok("DELETE", "/tokens/"+id, "")
-	_, _ = io.WriteString(rest, `{"name":"again","role":"admin"}`)
+	_, _ = io.WriteString(rest, content)
 	_ = rest.Close()
 	if resp := <-answered; resp != nil {
 		_ = resp.Body.Close()

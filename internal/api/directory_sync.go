@@ -48,9 +48,8 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 		}
 		return "dry-run", answerWritten(s, c, http.StatusOK, result, position)
 	}
-	if req.RemoveUnlisted && !s.isStored(receiptID) {
-		// What is to remove too much is found out beside the writer, whom all others wait for.
-		if _, _, err := gateway.Preview(s.options.Gateway, c.who.actor, command); err != nil {
+	if req.RemoveUnlisted {
+		if err := s.refusedBeside(c, command, receiptID); err != nil {
 			return "", err
 		}
 	}
@@ -69,10 +68,17 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 	return word, answerWritten(s, c, http.StatusOK, result, outcome.Position)
 }
 
-// isStored reports whether there is an answer to what bears an idempotency key.
-func (s *Server) isStored(receiptID string) bool {
-	state, _ := s.options.Gateway.Durable()
-	return receiptID != "" && state.Receipt(receiptID) != nil
+// refusedBeside finds out beside the writer, whom all others wait for, that a sync is to
+// remove too much. Where the writer may see it otherwise it is left to decide: on a
+// newer state, by a stored answer, or because the token has ended.
+func (s *Server) refusedBeside(c *call, command directory.SyncDirectory, receiptID string) error {
+	g := s.options.Gateway
+	_, position, err := gateway.Preview(g, c.who.actor, command)
+	state, at := g.Durable()
+	if at != position || !state.MayAct(c.who.actor, directory.TimeOf(g.Now())) || receiptID != "" && state.Receipt(receiptID) != nil {
+		return nil
+	}
+	return err
 }
 
 // syncOnce carries out a sync that bears an idempotency key.

@@ -26,8 +26,11 @@ func (o *streams) of(st *stream) *streamSet {
 
 func (o *streams) all() []*stream { return append(o.readers.all(), o.standbys.all()...) }
 
-// Streams is how many streams are open.
-func (s *Server) Streams() int { return s.streams.readers.len() + s.streams.standbys.len() }
+// Connections is how many are open that net/http does not know of: those of streams,
+// and those by which requests are passed on.
+func (s *Server) Connections() int {
+	return s.streams.readers.len() + s.streams.standbys.len() + int(s.forwarding.Load())
+}
 
 // streamSet is a set of open streams.
 type streamSet struct {

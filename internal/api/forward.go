@@ -97,6 +97,8 @@ func (s *Server) forward(c *call) error {
 	}
 	req.Header.Set("X-Request-Id", c.id)
 	req.Header.Set(hops, strconv.Itoa(passed+1))
+	s.forwarding.Add(1)
+	defer s.forwarding.Add(-1)
 	resp, err := forwarder.Do(req)
 	if errors.Is(err, errTooSlow) {
 		return err

@@ -334,20 +334,22 @@ func (h *harness) ok304(path, match string) answer {
 
 // TestReadersOfAnswersHaveSomeTime: who asks and does not read loses the connection.
 func TestReadersOfAnswersHaveSomeTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBubble(t, time.Hour)
-		defer b.stop()
-		conn, err := b.listener.dial(t.Context(), "", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(writeTimeout + time.Second)
-		if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
-			t.Errorf("read %d bytes, %v", n, err)
-		}
-	})
+	for _, request := range []string{"GET /healthz", "HEAD /client.js"} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBubble(t, time.Hour)
+			defer b.stop()
+			conn, err := b.listener.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, request+" HTTP/1.1\r\nHost: gateway\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(6*writeTimeout + time.Second)
+			if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
+				t.Errorf("read %d bytes, %v", n, err)
+			}
+		})
+	}
 }

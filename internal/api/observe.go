@@ -16,7 +16,7 @@ import (
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &call{Request: r, start: time.Now(), id: requestID(r)}
-		c.w = &recorder{ResponseWriter: w, call: c, patience: s.options.WriteTimeout}
+		c.w = &recorder{ResponseWriter: w, call: c, patience: answerPatience * s.options.WriteTimeout}
 		c.header().Set("X-Request-Id", c.id)
 		defer s.finish(c)
 		next.ServeHTTP(c.w, r)
@@ -81,6 +81,11 @@ func requestID(r *http.Request) string {
 	return strings.ToLower(rand.Text())
 }
 
+// answerPatience is how many write timeouts each piece of an answer has: more than a
+// frame, since of its reader nothing is seen but that the kernel makes room, which it
+// does when much is free.
+const answerPatience = 6
+
 // answerPiece is about how many bytes of a long answer are encoded at a time, and are
 // written under one deadline.
 const answerPiece = 64 << 10
@@ -102,6 +107,7 @@ func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
 	}
+	r.setDeadline(r.deadline()) // also for what has no body
 	r.ResponseWriter.WriteHeader(status)
 }
 
@@ -110,10 +116,12 @@ func (r *recorder) Write(b []byte) (n int, err error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	control := http.NewResponseController(r.ResponseWriter)
 	for first := true; first || len(b) > 0; first = false {
-		_ = control.SetWriteDeadline(r.deadline()) // fails where nobody can stall, as in a test's recorder
+		r.setDeadline(r.deadline())
 		m, err := r.ResponseWriter.Write(b[:min(len(b), answerPiece)])
+		if r.call.ProtoMajor > 1 {
+			r.setDeadline(time.Time{}) // which would end the stream also between two pieces
+		}
 		n, b = n+m, b[m:]
 		r.bytes += int64(m)
 		if err != nil {
@@ -126,10 +134,15 @@ func (r *recorder) Write(b []byte) (n int, err error) {
 // deadline is when what is written now must be sent.
 func (r *recorder) deadline() time.Time {
 	t := time.Now().Add(r.patience)
-	if r.body != nil && !r.body.over {
+	if r.body != nil && !r.body.over.Load() {
 		t = t.Add(bodyUnread)
 	}
 	return t
+}
+
+// setDeadline does nothing where nobody can stall, as in a test's recorder.
+func (r *recorder) setDeadline(t time.Time) {
+	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(t)
 }
 
 // Unwrap gives http.ResponseController what is beneath.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 )
 
@@ -51,13 +52,15 @@ type pacedBody struct {
 	conn  *http.ResponseController
 	begun time.Time
 	bytes int64
-	over  bool // has been read to its end
+	over  atomic.Bool // has been read to its end; whom it is passed on to may read it meanwhile
 }
 
 func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.bytes += int64(n)
-	b.over = b.over || err != nil
+	if err != nil {
+		b.over.Store(true)
+	}
 	switch {
 	case err == nil:
 		b.goOn(time.Now())

@@ -106,6 +106,9 @@ func (s *Server) promote(c *call) error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
+	if state, _ := s.options.Gateway.Durable(); !state.MayAct(c.who.actor, directory.TimeOf(s.options.Gateway.Now())) {
+		return gateway.ErrTokenEnded // while the body came
+	}
 	err := s.options.Gateway.Promote(rand.Text())
 	if errors.Is(err, gateway.ErrNoState) {
 		return fmt.Errorf("%w: %w", errNotPromotable, err)

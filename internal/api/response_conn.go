@@ -30,7 +30,8 @@ func (s *Server) shareConnection(c *call, st *stream) {
 	local, _ := c.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	remote, _ := net.ResolveTCPAddr("tcp", c.RemoteAddr) // an address, so that nothing is looked up
 	conn := &responseConn{w: c.w.ResponseWriter, ctx: c.Context(), local: local, remote: remote, gone: make(chan struct{})}
-	c.w.WriteHeader(http.StatusOK)
+	c.w.status = http.StatusOK
+	conn.w.WriteHeader(c.w.status) // without a deadline for a whole answer
 	s.report(c)
 	st.socket = newSocket(conn, nil, s.options.WriteTimeout, st.sub.Signal)
 	s.begin(st)

@@ -52,6 +52,8 @@ type Server struct {
 	adminHash *[sha256.Size]byte // nil without an admin token; set by Open
 	origins   map[string]bool    // in lower case
 
+	forwarding atomic.Int64 // requests that are being passed on
+
 	draining  atomic.Bool // readers are sent away
 	dismissed atomic.Bool // standbys are, too
 	streams   streams

@@ -29,6 +29,7 @@ func (s *Server) snapshot(c *call) error {
 	}
 	c.header().Set("Content-Type", "application/json")
 	if c.Method == http.MethodHead {
+		c.w.WriteHeader(http.StatusOK)
 		return nil
 	}
 	buffered := bufio.NewWriterSize(c.w, answerPiece)

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -87,19 +88,43 @@ func (v View) membersAfter(s *State, after uint32) iter.Seq[uint32] {
 			}
 			return
 		}
-		var ids []uint32
-		for _, network := range v.networks {
-			for m := range s.Members(network, after) {
-				ids = append(ids, m.NodeID)
-			}
-		}
-		slices.Sort(ids)
-		for _, id := range slices.Compact(ids) {
-			if !yield(id) {
-				return
+		for more := true; more; {
+			var ids []uint32
+			ids, after, more = v.someMembers(s, after)
+			for _, id := range ids {
+				if !yield(id) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// membersAtOnce is how many members of each network are looked at at a time: whoever
+// wants a few rows is not to pay for all of them.
+const membersAtOnce = 1024
+
+// someMembers returns the ids of the first nodes after one that are members of a network
+// in sight, in order. All up to last are among them, and there may be more.
+func (v View) someMembers(s *State, after uint32) (ids []uint32, last uint32, more bool) {
+	last = math.MaxUint32
+	for _, network := range v.networks {
+		n := 0
+		for m := range s.Members(network, after) {
+			ids = append(ids, m.NodeID)
+			if n++; n == membersAtOnce {
+				last, more = min(last, m.NodeID), true
+				break
+			}
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	end, found := slices.BinarySearch(ids, last)
+	if found {
+		end++
+	}
+	return ids[:end], last, more
 }
 
 func records[R Record](rows iter.Seq[R]) iter.Seq[Record] {

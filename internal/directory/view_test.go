@@ -172,17 +172,23 @@ func TestLimitedReadersSeeTheirNodes(t *testing.T) {
 		for id := range uint16(3) {
 			entries = append(entries, DeltaEntry{Data: &Network{NetworkID: id + 1}})
 		}
-		for id := range uint32(8) {
+		step := rapid.SampledFrom([]uint32{1, membersAtOnce / 2}).Draw(t, "step") // each draw stands for so many nodes
+		for id := range 8 * step {
 			entries = append(entries, DeltaEntry{Data: &Node{NodeID: id + 1}})
+		}
+		for first := uint32(0); first < 8*step; first += step {
 			for network := range uint16(3) {
-				if rapid.Bool().Draw(t, "member") {
+				if !rapid.Bool().Draw(t, "member") {
+					continue
+				}
+				for id := first; id < first+step; id++ {
 					entries = append(entries, DeltaEntry{Data: &Member{NetworkID: network + 1, NodeID: id + 1, Role: RoleMember}})
 				}
 			}
 		}
 		s.Replay(entries)
 		v := NewView(AccessViewer, rapid.SliceOfN(rapid.Uint16Range(1, 4), 1, 3).Draw(t, "networks")...)
-		after := rapid.Uint32Range(0, 9).Draw(t, "after")
+		after := step * rapid.Uint32Range(0, 9).Draw(t, "after")
 		var got, want []uint32
 		for n := range v.VisibleNodes(s, after) {
 			got = append(got, n.NodeID)

@@ -25,8 +25,9 @@ const maxDeciding = 20 * time.Millisecond
 // group is what becomes durable with one sync and visible in one step.
 type group struct {
 	proposals []*proposal
-	before    uint64       // the seq_no that the group goes on from
-	records   []wal.Record // of its commits, in order
+	clock     directory.Time // by which tokens expire; times of entries never go back
+	before    uint64         // the seq_no that the group goes on from
+	records   []wal.Record   // of its commits, in order
 	commits   []hub.Commit
 	entries   [][]directory.DeltaEntry
 	bytes     int
@@ -58,8 +59,9 @@ func (g *Gateway) writeGroup(first *proposal) {
 	defer g.writing.Unlock()
 	start := time.Now()
 	working := g.durable.Load().state.Clone()
-	now := max(working.Newest(), directory.TimeOf(g.Now()))
-	b := group{before: working.SeqNo(), behind: g.options.SyncStandbys > 0 && g.standbysBehind()}
+	clock := directory.TimeOf(g.Now())
+	now := max(working.Newest(), clock)
+	b := group{clock: clock, before: working.SeqNo(), behind: g.options.SyncStandbys > 0 && g.standbysBehind()}
 	g.propose(&b, first, working, now)
 	for b.open() && time.Since(start) < maxDeciding {
 		next, ok := g.another(g.crowded || len(b.proposals) > 1)
@@ -103,7 +105,7 @@ func (g *Gateway) propose(b *group, p *proposal, working *directory.State, now d
 		p.err = ErrStandby
 	case g.failed.Load():
 		p.err = ErrStorageFailed
-	case !working.MayAct(p.actor, now):
+	case !working.MayAct(p.actor, b.clock):
 		p.err = ErrTokenEnded
 	case b.behind && !p.always:
 		p.err = ErrStandbysBehind
