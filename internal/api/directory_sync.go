@@ -73,6 +73,9 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 // newer state, by a stored answer, or because the token has ended.
 func (s *Server) refusedBeside(c *call, command directory.SyncDirectory, receiptID string) error {
 	g := s.options.Gateway
+	if state, _ := g.Durable(); receiptID != "" && state.Receipt(receiptID) != nil {
+		return nil
+	}
 	_, position, err := gateway.Preview(g, c.who.actor, command)
 	state, at := g.Durable()
 	if at != position || !state.MayAct(c.who.actor, directory.TimeOf(g.Now())) || receiptID != "" && state.Receipt(receiptID) != nil {

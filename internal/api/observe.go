@@ -34,6 +34,9 @@ func (s *Server) finish(c *call) {
 		aborted = c.w.status != 0
 		s.refuse(c, fmt.Errorf("handler panicked: %v\n%s", r, debug.Stack()))
 	}
+	if c.ProtoMajor > 1 && !c.reported {
+		c.w.setDeadline(c.w.deadline()) // for what net/http still holds of it
+	}
 	s.report(c)
 	if aborted {
 		panic(http.ErrAbortHandler) // what was sent is not whole: break the connection off

@@ -88,9 +88,9 @@ func (v View) membersAfter(s *State, after uint32) iter.Seq[uint32] {
 			}
 			return
 		}
-		for more := true; more; {
+		for more, atOnce := true, firstMembers; more; atOnce *= 4 {
 			var ids []uint32
-			ids, after, more = v.someMembers(s, after)
+			ids, after, more = v.someMembers(s, after, atOnce)
 			for _, id := range ids {
 				if !yield(id) {
 					return
@@ -100,19 +100,20 @@ func (v View) membersAfter(s *State, after uint32) iter.Seq[uint32] {
 	}
 }
 
-// membersAtOnce is how many members of each network are looked at at a time: whoever
-// wants a few rows is not to pay for all of them.
-const membersAtOnce = 1024
+// firstMembers is how many members of each network are looked at first: whoever wants a
+// page is not to pay for all of them. Whoever goes on wants all, as a rule.
+const firstMembers = 1024
 
 // someMembers returns the ids of the first nodes after one that are members of a network
-// in sight, in order. All up to last are among them, and there may be more.
-func (v View) someMembers(s *State, after uint32) (ids []uint32, last uint32, more bool) {
+// in sight, in order, from so many members of each. All up to last are among them, and
+// there may be more.
+func (v View) someMembers(s *State, after uint32, atOnce int) (ids []uint32, last uint32, more bool) {
 	last = math.MaxUint32
 	for _, network := range v.networks {
 		n := 0
 		for m := range s.Members(network, after) {
 			ids = append(ids, m.NodeID)
-			if n++; n == membersAtOnce {
+			if n++; n == atOnce {
 				last, more = min(last, m.NodeID), true
 				break
 			}

@@ -172,7 +172,7 @@ func TestLimitedReadersSeeTheirNodes(t *testing.T) {
 		for id := range uint16(3) {
 			entries = append(entries, DeltaEntry{Data: &Network{NetworkID: id + 1}})
 		}
-		step := rapid.SampledFrom([]uint32{1, membersAtOnce / 2}).Draw(t, "step") // each draw stands for so many nodes
+		step := rapid.SampledFrom([]uint32{1, firstMembers / 2}).Draw(t, "step") // each draw stands for so many nodes
 		for id := range 8 * step {
 			entries = append(entries, DeltaEntry{Data: &Node{NodeID: id + 1}})
 		}
