@@ -100,22 +100,31 @@ func TestUnknownKindsAreLeftOut(t *testing.T) {
 	}
 }
 
+// leavingEpoch is a gateway that comes to e:4, ends the stream because its history has
+// changed, and speaks on when the client is back.
+func leavingEpoch(t *testing.T, after func(*speaker)) client.Options {
+	var tries atomic.Int32
+	o := stream(t, func(s *speaker) {
+		if tries.Add(1) > 1 {
+			after(s)
+			return
+		}
+		s.greet()
+		s.say(delta(1, 4, entryOf(4, 1), false))
+		_ = s.ws.Close(client.CloseHistoryChanged, "history changed")
+	})
+	o.BackoffBase, o.BackoffMax = time.Millisecond, time.Millisecond
+	return o
+}
+
 // TestPositionsOfLeftEpochs: what was reached before a promotion stays reached,
 // what was not is not waited for.
 func TestPositionsOfLeftEpochs(t *testing.T) {
-	var tries atomic.Int32
-	o := stream(t, func(s *speaker) {
-		if tries.Add(1) == 1 {
-			s.greet()
-			s.say(delta(1, 4, entryOf(4, 1), false))
-			_ = s.ws.Close(client.CloseHistoryChanged, "history changed")
-			return
-		}
+	o := leavingEpoch(t, func(s *speaker) {
 		s.say(fmt.Sprintf(`{"type":"heartbeat","epoch":"f","seq_no":4,%s,%s,"resumed":true}`, at, second))
 		s.say(strings.Replace(delta(4, 5, entryOf(5, 2), false), `"e"`, `"f"`, 1))
 		s.listen()
 	})
-	o.BackoffBase, o.BackoffMax = time.Millisecond, time.Millisecond
 	s := client.NewState()
 	waiting := make(chan error, 1)
 	go func() {
@@ -135,19 +144,11 @@ func TestPositionsOfLeftEpochs(t *testing.T) {
 // TestPositionsOfAnotherHistory: what a snapshot of another epoch has of the one before
 // nobody knows, not even of what was reached there.
 func TestPositionsOfAnotherHistory(t *testing.T) {
-	var tries atomic.Int32
-	o := stream(t, func(s *speaker) {
-		if tries.Add(1) == 1 {
-			s.greet()
-			s.say(delta(1, 4, entryOf(4, 1), false))
-			_ = s.ws.Close(client.CloseHistoryChanged, "history changed")
-			return
-		}
+	o := leavingEpoch(t, func(s *speaker) {
 		s.say(strings.ReplaceAll(hello, `"e"`, `"f"`), strings.ReplaceAll(nothing, `"e"`, `"f"`),
 			strings.ReplaceAll(delta(1, 2, entryOf(2, 2), false), `"e"`, `"f"`))
 		s.listen()
 	})
-	o.BackoffBase, o.BackoffMax = time.Millisecond, time.Millisecond
 	s := client.NewState()
 	follow(t, o, watch(t, s))
 	reached(t, s, client.Position{Epoch: "f", SeqNo: 2})
