@@ -39,14 +39,21 @@ func (s *Server) authenticate(r *http.Request, stream bool) (caller, error) {
 	}
 	hash := sha256.Sum256([]byte(token))
 	if s.adminHash != nil && subtle.ConstantTimeCompare(hash[:], s.adminHash[:]) == 1 {
-		return caller{actor: "token:admin", role: directory.AccessAdmin}, nil
+		return caller{actor: directory.AdminActor, role: directory.AccessAdmin}, nil
 	}
 	state, _ := s.options.Gateway.Durable()
 	t := state.Token(tokenID(token))
 	if t == nil || !matches(t, hash) || t.Expired(directory.TimeOf(s.options.Gateway.Now())) {
 		return caller{}, errUnauthorized
 	}
-	return caller{actor: "token:" + t.TokenID, role: t.Role, networks: t.Networks, tokenID: t.TokenID}, nil
+	return caller{actor: directory.TokenActor(t.TokenID), role: t.Role, networks: t.Networks, tokenID: t.TokenID}, nil
+}
+
+// mayStillAct reports whether the token of a call, which was good at its head, has not
+// ended since.
+func (s *Server) mayStillAct(c *call) bool {
+	state, _ := s.options.Gateway.Durable()
+	return state.MayAct(c.who.actor, directory.TimeOf(s.options.Gateway.Now()))
 }
 
 func matches(t *directory.Token, hash [sha256.Size]byte) bool {

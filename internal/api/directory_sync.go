@@ -73,12 +73,15 @@ func (s *Server) syncDirectory(c *call) (string, error) {
 // newer state, by a stored answer, or because the token has ended.
 func (s *Server) refusedBeside(c *call, command directory.SyncDirectory, receiptID string) error {
 	g := s.options.Gateway
-	if state, _ := g.Durable(); receiptID != "" && state.Receipt(receiptID) != nil {
+	stored := func(state *directory.State) bool { return receiptID != "" && state.Receipt(receiptID) != nil }
+	if state, _ := g.Durable(); stored(state) {
 		return nil
 	}
 	_, position, err := gateway.Preview(g, c.who.actor, command)
-	state, at := g.Durable()
-	if at != position || !state.MayAct(c.who.actor, directory.TimeOf(g.Now())) || receiptID != "" && state.Receipt(receiptID) != nil {
+	if err == nil {
+		return nil
+	}
+	if state, at := g.Durable(); at != position || stored(state) || !s.mayStillAct(c) {
 		return nil
 	}
 	return err

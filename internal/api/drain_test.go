@@ -289,7 +289,7 @@ func TestSlowReadersHaveTheTimeOfTheDrain(t *testing.T) {
 		drained := make(chan error, 1)
 		go func() { drained <- b.server.Drain(t.Context(), 10*time.Second) }()
 		for range 2 {
-			time.Sleep(4 * time.Second)
+			time.Sleep(4 * time.Second) // of the bubble's clock
 			if err := read(); err != nil {
 				t.Fatal(err)
 			}

@@ -346,7 +346,7 @@ func TestReadersOfAnswersHaveSomeTime(t *testing.T) {
 			if _, err := io.WriteString(conn, request+" HTTP/1.1\r\nHost: gateway\r\n\r\n"); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(6*writeTimeout + time.Second)
+			time.Sleep(6*writeTimeout + time.Second) // of the bubble's clock
 			if n, err := conn.Read(make([]byte, 1)); n > 0 || err == nil {
 				t.Errorf("read %d bytes, %v", n, err)
 			}

@@ -35,7 +35,7 @@ func (s *Server) finish(c *call) {
 		s.refuse(c, fmt.Errorf("handler panicked: %v\n%s", r, debug.Stack()))
 	}
 	if c.ProtoMajor > 1 && !c.reported {
-		c.w.setDeadline(c.w.deadline()) // for what net/http still holds of it
+		c.w.extend() // for what net/http still holds of it
 	}
 	s.report(c)
 	if aborted {
@@ -100,6 +100,7 @@ type recorder struct {
 	http.ResponseWriter
 	call     *call
 	patience time.Duration
+	until    time.Time  // the deadline, zero for none
 	body     *pacedBody // of the request, nil for none
 	status   int        // 0 before the header
 	bytes    int64
@@ -110,7 +111,7 @@ func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
 	}
-	r.setDeadline(r.deadline()) // also for what has no body
+	r.extend() // also for what has no body
 	r.ResponseWriter.WriteHeader(status)
 }
 
@@ -120,7 +121,7 @@ func (r *recorder) Write(b []byte) (n int, err error) {
 		r.status = http.StatusOK
 	}
 	for first := true; first || len(b) > 0; first = false {
-		r.setDeadline(r.deadline())
+		r.extend()
 		m, err := r.ResponseWriter.Write(b[:min(len(b), answerPiece)])
 		if r.call.ProtoMajor > 1 {
 			r.setDeadline(time.Time{}) // which would end the stream also between two pieces
@@ -143,8 +144,17 @@ func (r *recorder) deadline() time.Time {
 	return t
 }
 
+// extend gives the reader its time from now on, unless it was given it a moment ago:
+// the header and a short body are one piece.
+func (r *recorder) extend() {
+	if until := r.deadline(); until.Sub(r.until) > r.patience/100 {
+		r.setDeadline(until)
+	}
+}
+
 // setDeadline does nothing where nobody can stall, as in a test's recorder.
 func (r *recorder) setDeadline(t time.Time) {
+	r.until = t
 	_ = http.NewResponseController(r.ResponseWriter).SetWriteDeadline(t)
 }
 

@@ -106,7 +106,7 @@ func (s *Server) promote(c *call) error {
 	if err := c.refusal(); err != nil {
 		return err
 	}
-	if state, _ := s.options.Gateway.Durable(); !state.MayAct(c.who.actor, directory.TimeOf(s.options.Gateway.Now())) {
+	if !s.mayStillAct(c) {
 		return gateway.ErrTokenEnded // while the body came
 	}
 	err := s.options.Gateway.Promote(rand.Text())

@@ -211,11 +211,19 @@ func (s *State) Token(id string) *Token {
 	return t
 }
 
+const tokenActor = "token:"
+
+// AdminActor is the actor of what is done with the admin token, which is no record.
+const AdminActor = tokenActor + "admin"
+
+// TokenActor is the actor of what is done with a token.
+func TokenActor(tokenID string) string { return tokenActor + tokenID }
+
 // MayAct reports whether an actor of entries may act at a time: a token that it names,
 // other than the admin's, must be there and not have expired.
 func (s *State) MayAct(actor string, now Time) bool {
-	id, is := strings.CutPrefix(actor, "token:")
-	if !is || id == "admin" {
+	id, is := strings.CutPrefix(actor, tokenActor)
+	if !is || actor == AdminActor {
 		return true
 	}
 	t := s.Token(id)
