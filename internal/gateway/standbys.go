@@ -37,7 +37,8 @@ type Follower struct {
 // none, ends an older one of the same ID, and, when it was resumed, acknowledges
 // since. Unfollow takes it back.
 func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
-	f := &Follower{g: g, id: strings.Clone(id), sub: sub, open: true, since: time.Now()}
+	f := &Follower{g: g, sub: sub, open: true, since: time.Now()}
+	f.id = strings.Clone(id) // it is a part of a request, and kept for longer
 	s := &g.standbys
 	s.mu.Lock()
 	if id == "" {
@@ -49,7 +50,7 @@ func (g *Gateway) Follow(sub *hub.Sub, id string, since uint64) *Follower {
 		if older := s.named[id]; older != nil && older.open {
 			older.sub.End(hub.HistoryChanged)
 		}
-		s.named[strings.Clone(id)] = f // of a request that is not to live as long
+		s.named[f.id] = f
 		s.forget()
 	}
 	s.mu.Unlock()

@@ -25,7 +25,8 @@
 //
 //   - [Manager.Push] and [Manager.PushDelta] never wait for a subscriber. They
 //     take a lock that is never held while entries or a state are encoded, only
-//     for a heartbeat, which is short, and their cost does not grow with the number of subscribers that share a [Feed].
+//     for a heartbeat, which is short, and their cost does not grow with the
+//     number of subscribers that share a [Feed].
 //   - A slow subscriber costs a cursor, not a queue. Frames and snapshots are
 //     encoded once for all subscribers of a class and an encoding that need the
 //     same ones.
